@@ -6,7 +6,7 @@ the values are *right* is the tests' business (`tests/knowledge`).
 
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml` and one file for each further
 table (`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`). CONTRIBUTING.md describes the entries.
+`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ UNITS: dict[str, tuple[str, float]] = {
     "microseconds": ("s", 1e-6),
 }
 VENDOR_KINDS = frozenset({"vendor-document", "vendor-code"})
-SOURCE_KINDS = VENDOR_KINDS | {"third-party", "measurement", "copy"}
+SOURCE_KINDS = VENDOR_KINDS | {"third-party", "measurement", "copy", "assumption"}
 VERBATIM = frozenset({"config", "hf_quant_config"})
 """Keys whose content is a published file of its own and holds no cited values."""
 CONVERTED = frozenset({*UNITS, "sources", "note", "conflicts", "low", "high"})
@@ -54,6 +54,7 @@ SINGLE_TABLES = {
     "architectures.toml": "architecture",
     "memory_terms.toml": "memory_term",
     "speed_terms.toml": "speed_term",
+    "kv_formats.toml": "kv_format",
 }
 
 
@@ -97,9 +98,11 @@ def _plain(value: Any) -> Any:
 def basis_of(kinds: list[tuple[str, str]]) -> str:
     """The basis of a value from the (id, kind) of its sources.
 
-    A vendor's document or code makes it `documented`; a published measurement, or two third parties that agree,
+    A bound of our own makes it `assumed`, whatever else is cited; a vendor's document or code `documented`; a published measurement, or two third parties that agree,
     `reported`; one third party, or copies only, `assumed`.
     """
+    if any(kind == "assumption" for _, kind in kinds):
+        return "assumed"
     if any(kind in VENDOR_KINDS for _, kind in kinds):
         return "documented"
     third = {name for name, kind in kinds if kind == "third-party"}

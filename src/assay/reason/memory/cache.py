@@ -1,0 +1,104 @@
+"""Bytes of the KV cache and of fixed states, layer by layer.
+
+Formulas: a full layer keeps kv_heads x (key_dim + value_dim) elements a token; latent attention (MLA) keeps its
+latent and rotary dims once, whatever the number of heads; a sliding or chunked layer keeps its window, or what its
+runtime allocates for it; linear and Mamba layers keep a state that does not grow.
+"""
+
+from math import ceil
+from typing import NamedTuple
+
+from assay.types.model import LayerGroup
+from assay.types.runtime import KvFormat, SlidingPolicy
+
+GROWING = frozenset({"full", "mla"})
+WINDOWED = frozenset({"sliding", "chunked"})
+FIXED = frozenset({"linear", "mamba"})
+
+
+class CachePolicy(NamedTuple):
+    """How a runtime lays out a cache.
+
+    Attributes:
+        sliding: how much of a windowed layer it keeps.
+        block_tokens: tokens of a paged block; the last block of a sequence is whole.
+        cell_padding: cells are padded to this.
+        batched_tokens: tokens in flight that a windowed layer holds besides its window.
+    """
+
+    sliding: SlidingPolicy
+    block_tokens: int = 1
+    cell_padding: int = 1
+    batched_tokens: int = 0
+
+
+WINDOW_ONLY = CachePolicy("window")
+FULL_SIZE = CachePolicy("full")
+
+
+def _padded(tokens: int, step: int) -> int:
+    return ceil(tokens / step) * step
+
+
+def elements_per_token(layer: LayerGroup) -> int:
+    """Cache elements that one token adds to one layer, while it is kept."""
+    if layer.kind == "mla":
+        return layer.latent_dim + layer.rope_dim + layer.index_dim
+    if layer.kind in GROWING or layer.kind in WINDOWED:
+        return layer.kv_heads * (layer.key_dim + layer.value_dim) + layer.index_dim
+    return 0
+
+
+def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePolicy) -> int:
+    """Token slots that one layer holds for all sequences of `context` tokens each."""
+    if layer.kind in GROWING:
+        per_sequence = _padded(context, policy.block_tokens)
+        return _padded(per_sequence * sequences, policy.cell_padding)
+    if layer.kind not in WINDOWED:
+        return 0
+    window = layer.window or context
+    if policy.sliding == "full":
+        return _padded(_padded(context, policy.block_tokens) * sequences, policy.cell_padding)
+    if policy.sliding == "cells":
+        cells = min(context * sequences, window * sequences + policy.batched_tokens)
+        return _padded(cells, policy.cell_padding)
+    if policy.sliding == "batch":
+        kept = min(window - 1 + policy.batched_tokens, context)
+        return min(_padded(kept, policy.block_tokens) + policy.block_tokens, _padded(context, policy.block_tokens)) * sequences
+    return min(window, context) * sequences
+
+
+def _row_bytes(elements: int, kv: KvFormat) -> float:
+    return elements * kv.block_bytes / kv.block
+
+
+def kv_bytes(layers: tuple[LayerGroup, ...], context: int, sequences: int, kv: KvFormat, policy: CachePolicy) -> int:
+    """Bytes of the growing and windowed caches of all layers for all sequences."""
+    total = 0.0
+    for layer in layers:
+        row = _row_bytes(elements_per_token(layer), kv)
+        if row:
+            total += layer.count * tokens_kept(layer, context, sequences, policy) * row
+    return ceil(total)
+
+
+def state_bytes(layers: tuple[LayerGroup, ...], sequences: int) -> int:
+    """Bytes of the fixed states (linear attention, Mamba) of all layers for all sequences."""
+    return sum(layer.count * layer.state_size * sequences for layer in layers if layer.kind in FIXED)
+
+
+def shard(layers: tuple[LayerGroup, ...], cards: int) -> tuple[LayerGroup, ...]:
+    """The share of one card under tensor parallelism over `cards`.
+
+    KV heads fewer than cards are replicated; a latent cache has no heads and is replicated whole.
+    """
+    if cards == 1:
+        return layers
+    return tuple(
+        layer._replace(
+            query_heads=ceil(layer.query_heads / cards),
+            kv_heads=max(1, ceil(layer.kv_heads / cards)) if layer.kv_heads else 0,
+            state_size=ceil(layer.state_size / cards),
+        )
+        for layer in layers
+    )

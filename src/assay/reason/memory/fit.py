@@ -1,0 +1,280 @@
+"""Whether a model fits, part by part, and how far the answer could be stretched.
+
+The arithmetic inside is on plain numbers (searches run it thousands of times); figures become quantities when they
+leave. A card is filled up to `available`: the runtime's share of what a process sees. Three answers: *yes* if the
+pessimistic need fits, *no* if even the optimistic need does not, *unknown* between.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from assay.reason.memory import overhead as extra
+from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, kv_bytes, shard, state_bytes
+from assay.types.message import Message, message
+from assay.types.model import Model
+from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
+from assay.types.quantity import Quantity, derive, total, unknown
+from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
+
+MAX_SEQUENCES = 1 << 20
+"""A search for the largest concurrency ends here: beyond, memory is not the question."""
+UNSTATED_CONTEXT = 1 << 20
+"""Where a checkpoint does not say how long its context may be, a search for the largest ends here."""
+KV_FORMULA = "sum over layers: tokens kept x KV heads x (key dim + value dim) x bytes per element"
+
+
+class CardMemory(NamedTuple):
+    """A card as the plan sees it: what the driver shows, what CUDA keeps; `count` equal cards side by side."""
+
+    gpu_id: str
+    usable: Quantity
+    reserve: Quantity
+    count: int
+
+
+class Setting(NamedTuple):
+    """What is fitted: a model under a runtime on cards, with a KV format."""
+
+    model: Model
+    runtime: Runtime
+    card: CardMemory
+    kv: KvFormat
+
+
+class Need(NamedTuple):
+    """Bytes on one card for a context and a number of sequences; intervals are (low, high)."""
+
+    kv: int
+    kv_window: int
+    state: int
+    activation: tuple[float, float]
+
+
+def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int) -> extra.Load:
+    card = setting.card
+    return extra.scheduler_load(memory, card.gpu_id, card.usable.value or 0.0, context, sequences, card.count)
+
+
+def need(setting: Setting, context: int, sequences: int) -> Need:
+    """What grows with context and sequences, on plain numbers."""
+    memory = setting.runtime.memory
+    layers = shard(setting.model.layers, setting.card.count)
+    window = kv_bytes(layers, context, sequences, setting.kv, WINDOW_ONLY)
+    if memory is None:
+        return Need(window, window, state_bytes(layers, sequences), (0.0, 0.0))
+    load = _load(setting, memory, context, sequences)
+    policy = CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens)
+    activation = (0.0, 0.0)
+    if memory.activation is not None:
+        low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
+        activation = (low, high)
+    elif memory.compute is not None:
+        low, _, high = extra.compute_bytes(setting.model, memory.compute, load)
+        activation = (low, high)
+    allocated = kv_bytes(layers, context, sequences, setting.kv, policy)
+    return Need(allocated, min(window, allocated), state_bytes(layers, sequences), activation)
+
+
+def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity:
+    """Bytes that the runtime allows itself on one card: its fraction of (driver's total - CUDA's reserve)."""
+    inputs = [("memory shown by the driver", card.usable), ("kept by CUDA", card.reserve)]
+    if memory is None or memory.fraction is None:
+        formula = "memory shown by the driver - kept by CUDA"
+        return derive("B", formula, inputs, lambda shown, kept: shown - kept, rising=(True, False))
+    return derive(
+        "B",
+        "(memory shown by the driver - kept by CUDA) x runtime's fraction",
+        [*inputs, ("runtime's fraction", memory.fraction)],
+        lambda shown, kept, fraction: float(int((shown - kept) * fraction)),
+        rising=(True, False, True),
+    )
+
+
+def weights_per_card(model: Model, cards: int) -> Quantity:
+    """Weight bytes on each of `cards` cards under tensor parallelism; norms and routers are replicated."""
+    if cards == 1:
+        return model.weights
+    replicated = sum(group.size for group in model.groups if group.role in {"norm", "router"})
+    return derive(
+        "B",
+        "(weights - replicated) / cards + replicated",
+        [("weights", model.weights)],
+        lambda weights: float(-(-(weights - replicated) // cards) + replicated),
+    )
+
+
+def _described(model: Model, value: float, formula: str, low: float | None = None) -> Quantity:
+    """A figure that follows from the model's description alone."""
+    return Quantity(
+        value, "B", "derived", model.weights.sources,
+        low=low if low is not None and low < value else None,
+        high=value if low is not None and low < value else None,
+        weakest="documented" if model.weights.value is None else model.weights.root,
+        weakest_share=1.0,
+        formula=formula,
+    )  # fmt: skip
+
+
+def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
+    memory = setting.runtime.memory
+    if memory is None:
+        reason = message("unknown.runtime_memory", runtime=setting.runtime.name)
+        return unknown("B", reason), unknown("B", reason)
+    load = _load(setting, memory, workload.context, workload.concurrency)
+    return extra.activation(setting.model, memory, load), extra.overhead(setting.model, memory)
+
+
+def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
+    """The bytes of each card, part by part, as figures."""
+    model, cards = setting.model, setting.card.count
+    every = need(setting, workload.context, workload.concurrency)
+    one = need(setting, workload.context, 1)
+    weights = weights_per_card(model, cards)
+    kv = _described(model, every.kv, KV_FORMULA, every.kv_window)
+    state = _described(model, every.state, "fixed state per layer x layers x sequences")
+    activation, fixed = _extras(setting, workload)
+    parts = [
+        ("weights", weights),
+        ("KV cache", kv),
+        ("state", state),
+        ("activations", activation),
+        ("runtime overhead", fixed),
+    ]
+    whole = total("B", parts)
+    available = available_memory(setting.card, setting.runtime.memory)
+    return MemoryPlan(
+        weights=weights,
+        kv=kv,
+        kv_per_sequence=_described(model, one.kv, KV_FORMULA, one.kv_window),
+        state=state,
+        activation=activation,
+        overhead=fixed,
+        total=whole,
+        available=available,
+        free=derive(
+            "B",
+            "available - total",
+            [("available", available), ("total", whole)],
+            lambda room, used: room - used,
+            rising=(True, False),
+        ),
+        host=_described(model, 0, "everything is placed on the card"),
+    )
+
+
+def _largest(fits: Callable[[int], bool], limit: int) -> int:
+    """The largest n in 1..limit for which `fits(n)`, which is monotone; 0 if none."""
+    if limit < 1 or not fits(1):
+        return 0
+    low, high = 1, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+class _Room(NamedTuple):
+    """(low, high) of what does not grow, and of what is available."""
+
+    fixed: tuple[float, float]
+    available: tuple[float, float]
+
+
+def _room(plan: MemoryPlan) -> _Room | None:
+    fixed = (plan.weights, plan.overhead)
+    if plan.available.value is None or plan.activation.value is None or any(part.value is None for part in fixed):
+        return None
+    return _Room(
+        (sum(part.lowest or 0 for part in fixed), sum(part.highest or 0 for part in fixed)),
+        (plan.available.lowest or 0, plan.available.highest or 0),
+    )
+
+
+def _bounds(setting: Setting, room: _Room, context: int, sequences: int) -> tuple[bool, bool]:
+    """Whether (surely, possibly) a context and a number of sequences fit."""
+    grown = need(setting, context, sequences)
+    most = room.fixed[1] + grown.kv + grown.state + grown.activation[1]
+    least = room.fixed[0] + grown.kv_window + grown.state + grown.activation[0]
+    return most <= room.available[0], least <= room.available[1]
+
+
+def _search(unit: str, formula: str, limit: int, fits: Callable[[int], tuple[bool, bool]], plan: MemoryPlan) -> Quantity:
+    surely = _largest(lambda n: fits(n)[0], limit)
+    possibly = max(surely, _largest(lambda n: fits(n)[1], limit))
+    return Quantity(
+        surely, unit, "derived", plan.total.sources,
+        low=surely if possibly > surely else None,
+        high=possibly if possibly > surely else None,
+        weakest=plan.total.weakest,
+        weakest_share=plan.total.weakest_share,
+        formula=formula,
+        inputs=(("available", plan.available), ("total at the stated workload", plan.total)),
+    )  # fmt: skip
+
+
+def _stretch(setting: Setting, workload: Workload, plan: MemoryPlan) -> tuple[Quantity, Quantity, Quantity]:
+    """The largest context, the most sequences, and independent copies."""
+    room = _room(plan)
+    if room is None:
+        reason = plan.total.note or plan.available.note or message("unknown.total")
+        return unknown("token", reason), unknown("sequence", reason), unknown("instance", reason)
+    longest = setting.model.max_context or UNSTATED_CONTEXT
+    context = _search(
+        "token",
+        "largest context whose pessimistic total fits, up to the model's own limit",
+        longest,
+        lambda tokens: _bounds(setting, room, tokens, workload.concurrency),
+        plan,
+    )
+    sequences = _search(
+        "sequence",
+        "most sequences of the stated context whose pessimistic total fits",
+        MAX_SEQUENCES,
+        lambda count: _bounds(setting, room, workload.context, count),
+        plan,
+    )
+    copies = derive(
+        "instance",
+        "whole copies of the pessimistic total in what is available",
+        [("available", plan.available), ("total", plan.total)],
+        lambda have, used: float(int(have // used)),
+        rising=(True, False),
+    )
+    return context, sequences, replace(copies, value=copies.lowest)  # what can be counted on
+
+
+def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
+    """The three-way answer and its reasons; what is certainly too large is refused even where a part is unknown."""
+    ceiling = plan.available.highest
+    known = [part.lowest for part in (plan.weights, plan.kv, plan.state, plan.activation, plan.overhead)]
+    least = sum(part or 0 for part in known)
+    if ceiling is not None and least > ceiling:
+        return "no", (message("check.short", bytes=least - ceiling),)
+    if plan.total.highest is None or plan.available.lowest is None:
+        reason = plan.total.note or plan.available.note
+        return "unknown", (reason,) if reason else ()
+    if plan.total.highest <= plan.available.lowest:
+        return "yes", ()
+    return "unknown", (
+        message(
+            "check.too_close",
+            level="warning",
+            low=plan.total.lowest,
+            high=plan.total.highest,
+            available=plan.available.lowest,
+        ),
+    )
+
+
+def fit(setting: Setting, workload: Workload) -> Fit:
+    """The whole answer for one setting and workload."""
+    plan = memory_plan(setting, workload)
+    answer, reasons = verdict(plan)
+    if setting.model.doubts and answer == "yes":
+        answer, reasons = "unknown", (*setting.model.doubts, *reasons)
+    context, sequences, copies = _stretch(setting, workload, plan)
+    return Fit(answer, plan, context, sequences, copies, reasons)

@@ -1,0 +1,100 @@
+"""What a runtime takes besides weights and caches: context, graphs, activations, compute buffers.
+
+Each term is an interval whose bounds are Assay's own, wide enough for the start-up logs at hand; the verdict uses the
+pessimistic end. The memory of a runtime without such terms is unknown, and so is its verdict.
+"""
+
+from typing import NamedTuple
+
+from assay.types.message import message
+from assay.types.model import Model
+from assay.types.quantity import Quantity, total, unknown
+from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory
+
+Interval = tuple[float, float, float]
+MIXED_KINDS = frozenset({"linear", "mamba", "mla"})
+
+
+class Load(NamedTuple):
+    """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards."""
+
+    batched_tokens: int
+    sequences: int
+    context: int
+    cards: int
+
+
+def scheduler_load(memory: RuntimeMemory, gpu_id: str, device_bytes: float, context: int, sequences: int, cards: int) -> Load:
+    """The scheduler's defaults on a card of `device_bytes`: large cards batch more, but for named exceptions."""
+    large = device_bytes >= memory.large_from and not gpu_id.startswith(memory.large_except)
+    batched = memory.batched_tokens[int(large)] or memory.ubatch_tokens
+    return Load(batched, max(memory.sequences[int(large)], sequences), context, cards)
+
+
+def _mlp_row(model: Model) -> int:
+    used = max(1, model.experts_per_token)
+    return used * (model.intermediate + model.hidden_size)
+
+
+def activation_bytes(model: Model, terms: Activation, load: Load) -> Interval:
+    """Peak of vLLM's profiling run: hidden and MLP rows of a full batch in 16 bits, logits of all sequences in 32."""
+    low, typical, high = (
+        load.batched_tokens * (model.hidden_size * a + _mlp_row(model) / load.cards * b) * 2
+        + load.sequences * model.vocabulary * 4 * c
+        for a, b, c in zip(terms.hidden, terms.width, terms.logits, strict=True)
+    )
+    return low, typical, high
+
+
+def compute_bytes(model: Model, terms: ComputeBuffer, load: Load) -> Interval:
+    """llama.cpp's compute buffer: logits of a micro-batch, the attention mask, scores where attention is latent."""
+    context = load.context * load.sequences
+    latent_heads = max((layer.query_heads for layer in model.layers if layer.kind == "mla"), default=0)
+    low, typical, high = (
+        fixed
+        + load.batched_tokens * model.vocabulary * 4 * logits
+        + load.batched_tokens * context * 4 * mask
+        + load.batched_tokens * context * latent_heads * 4 * scores
+        for logits, mask, scores, fixed in zip(
+            terms.logits, terms.mask, terms.latent_scores, terms.fixed, strict=True
+        )
+    )
+    return low, typical, high
+
+
+def _assumed(interval: Interval, formula: str, sources: tuple[str, ...]) -> Quantity:
+    low, typical, high = interval
+    return Quantity(round(typical), "B", "assumed", sources, low=round(low), high=round(high), formula=formula)
+
+
+def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
+    """The activation peak or compute buffer of a runtime, as an interval in bytes."""
+    if memory.activation is not None:
+        return _assumed(
+            activation_bytes(model, memory.activation, load),
+            "batched tokens x (hidden x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c",
+            (*memory.activation.sources, *memory.sources),
+        )
+    if memory.compute is not None:
+        return _assumed(
+            compute_bytes(model, memory.compute, load),
+            "micro-batch x (vocabulary x a + context x b) x 4 B + fixed",
+            (*memory.compute.sources, *memory.sources),
+        )
+    return unknown("B", message("unknown.activation"))
+
+
+def overhead(model: Model, memory: RuntimeMemory) -> Quantity:
+    """Context and graphs of one process on one card, in bytes.
+
+    Models with experts, latent attention or recurrent layers capture larger graphs.
+    """
+    terms = dict(memory.terms)
+    mixed = bool(model.experts) or any(layer.kind in MIXED_KINDS for layer in model.layers)
+    if "graphs_mixed" in terms:
+        larger = terms.pop("graphs_mixed")
+        if mixed:
+            terms["graphs"] = larger
+    if not terms:
+        return unknown("B", message("unknown.overhead"))
+    return total("B", tuple(terms.items()))

@@ -1,0 +1,75 @@
+"""Peak rates of a product: what its vendor publishes, else what its instruction set, clock and factor give."""
+
+from assay.types.gpu import Gpu, InstructionRate, InstructionSet, Peak, RateFactor
+from assay.types.message import message
+from assay.types.quantity import Quantity, derive, exact, unknown
+
+INTEGER_FORMATS = frozenset({"int8", "int4", "int1"})
+FORMULA = "per-multiprocessor rate x multiprocessors x boost clock x product factor"
+
+
+def _factor(gpu: Gpu, rate: InstructionRate) -> RateFactor | None:
+    for factor in gpu.rate_factors:
+        if rate.format in factor.formats and rate.accumulate == factor.accumulate:
+            return factor
+    return None
+
+
+def derived_peak(gpu: Gpu, rate: InstructionRate) -> Quantity:
+    """The dense peak that a format and accumulator have by arithmetic, in FLOP/s (OP/s for integers).
+
+    A product, not a chip, has peaks: its factor on the instruction set's rate is data; where the factor is not
+    known, the peak is not known.
+    """
+    unit = "OP/s" if rate.format in INTEGER_FORMATS else "FLOP/s"
+    factor = _factor(gpu, rate)
+    if factor is not None and factor.factor is None:
+        return unknown(unit, message("unknown.rate_factor", gpu=gpu.name))
+    scale = 1.0 if factor is None or factor.factor is None else factor.factor
+    per_clock = exact(rate.per_clock, "FLOP/clock", "documented" if rate.basis == "derived" else rate.basis, *rate.sources)  # type: ignore[arg-type]
+    inputs = [
+        ("rate per multiprocessor and clock", per_clock),
+        ("multiprocessors", gpu.multiprocessors),
+        ("boost clock", gpu.boost_clock),
+    ]
+    if factor is not None:
+        inputs.append(("product factor", exact(scale, "ratio", "documented", *factor.sources)))
+    return derive(unit, FORMULA, inputs, lambda *values: _product(values))
+
+
+def _product(values: tuple[float, ...]) -> float:
+    result = 1.0
+    for value in values:
+        result *= value
+    return result
+
+
+def peaks_of(gpu: Gpu, instruction_set: InstructionSet | None) -> tuple[Peak, ...]:
+    """Published peaks first, then the derived dense ones that no publication covers.
+
+    Two publications that contradict each other both stay: the reader is shown both.
+    """
+    covered = {(peak.format, peak.accumulate, peak.sparsity) for peak in gpu.published_peaks}
+    covered_any = {(peak.format, peak.sparsity) for peak in gpu.published_peaks if peak.accumulate == "unstated"}
+    peaks = list(gpu.published_peaks)
+    for rate in instruction_set.rates if instruction_set else ():
+        if (rate.format, rate.accumulate, "dense") in covered or (rate.format, "dense") in covered_any:
+            continue
+        peaks.append(Peak(rate.format, rate.accumulate, "dense", rate.unit, derived_peak(gpu, rate)))
+    return tuple(peaks)
+
+
+def dense_peak(peaks: tuple[Peak, ...], number_format: str) -> Quantity | None:
+    """The lowest known dense matrix peak of a format over accumulators, FP32 accumulation first; None if none is.
+
+    The lowest, because a peak that a runtime's kernel may not be able to use is not promised.
+    """
+    candidates = [
+        peak
+        for peak in peaks
+        if peak.format == number_format and peak.sparsity == "dense" and peak.unit == "matrix" and peak.rate.value
+    ]
+    preferred = [peak for peak in candidates if peak.accumulate == "fp32"] or candidates
+    if not preferred:
+        return None
+    return min((peak.rate for peak in preferred), key=lambda rate: rate.value or 0)

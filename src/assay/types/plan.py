@@ -1,0 +1,74 @@
+"""What is asked of a card, and what follows: workload, memory plan, speed, verdict."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from assay.types.message import Message
+from assay.types.quantity import Quantity
+
+Verdict = Literal["yes", "no", "unknown"]
+Bound = Literal["bandwidth", "compute", "overhead", "communication", "host"]
+
+
+class Workload(NamedTuple):
+    """What is asked of the model.
+
+    `context` is tokens per sequence, prompt and output together; `prompt` is the prompt that TTFT is told for;
+    `concurrency` is sequences at once; `kv` an element format of the KV cache, or None for the runtime's default.
+    """
+
+    context: int
+    concurrency: int
+    prompt: int
+    kv: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Bytes on each card, part by part; `total` against `available` decides the verdict.
+
+    `available` is what the runtime allows itself of the memory a process sees. `free` may be negative.
+    """
+
+    weights: Quantity
+    kv: Quantity
+    kv_per_sequence: Quantity
+    state: Quantity
+    activation: Quantity
+    overhead: Quantity
+    total: Quantity
+    available: Quantity
+    free: Quantity
+    host: Quantity
+
+
+class Fit(NamedTuple):
+    """The verdict of a memory plan and how far it could be stretched."""
+
+    verdict: Verdict
+    memory: MemoryPlan
+    max_context: Quantity
+    max_concurrency: Quantity
+    copies: Quantity
+    reasons: tuple[Message, ...]
+
+
+class Prediction(NamedTuple):
+    """A speed estimate; every figure is an interval."""
+
+    prefill: Quantity
+    decode_per_sequence: Quantity
+    decode_total: Quantity
+    ttft_unloaded: Quantity
+    itl: Quantity
+    bound: Bound | None
+
+
+class GroupExecution(NamedTuple):
+    """How one tensor group is executed; `path` stays `unknown` until a runtime's kernels are known."""
+
+    role: str
+    weight_format: str
+    path: str
+    bytes_share: float
+    work_share: float

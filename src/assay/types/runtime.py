@@ -1,0 +1,79 @@
+"""A runtime as the memory plan and the launch line need it."""
+
+from typing import Literal, NamedTuple
+
+from assay.types.quantity import Quantity
+
+SlidingPolicy = Literal["window", "batch", "cells", "full"]
+Bounds = tuple[float, float, float]
+"""(low, typical, high)"""
+
+
+class KvFormat(NamedTuple):
+    """An element format of a KV cache: `block` elements take `block_bytes` bytes, scales included."""
+
+    id: str
+    block: int
+    block_bytes: int
+
+
+class Activation(NamedTuple):
+    """Coefficients of vLLM's activation peak; each is (low, typical, high)."""
+
+    hidden: Bounds
+    width: Bounds
+    logits: Bounds
+    sources: tuple[str, ...]
+
+
+class ComputeBuffer(NamedTuple):
+    """Coefficients of llama.cpp's compute buffer; each is (low, typical, high); `fixed` in bytes."""
+
+    logits: Bounds
+    mask: Bounds
+    latent_scores: Bounds
+    fixed: Bounds
+    sources: tuple[str, ...]
+
+
+class RuntimeMemory(NamedTuple):
+    """What a runtime does with a card's memory.
+
+    Attributes:
+        fraction: share of the memory a process sees that the runtime allows itself.
+        sliding: how much of a sliding layer's cache it keeps.
+        block_tokens: KV block of a paged cache; cell_padding: padding of a contiguous one.
+        batched_tokens, sequences: scheduler defaults (small card, large card); ubatch_tokens: llama.cpp's micro-batch.
+        large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
+        terms: fixed terms by name; activation, compute: the terms that depend on the model.
+    """
+
+    fraction: Quantity | None
+    sliding: SlidingPolicy
+    block_tokens: int
+    cell_padding: int
+    batched_tokens: tuple[int, int]
+    sequences: tuple[int, int]
+    ubatch_tokens: int
+    large_from: float
+    large_except: tuple[str, ...]
+    terms: dict[str, Quantity]
+    activation: Activation | None
+    compute: ComputeBuffer | None
+    sources: tuple[str, ...]
+
+
+class Runtime(NamedTuple):
+    """A runtime: its id, version, what it loads, which KV types it has, how it is started."""
+
+    id: str
+    name: str
+    version: str | None
+    containers: tuple[str, ...]
+    kv_default: str
+    kv_types: tuple[str, ...]
+    launch: str | None
+    launch_tensor_parallel: str
+    launch_kv: str
+    memory: RuntimeMemory | None
+    sources: tuple[str, ...]
