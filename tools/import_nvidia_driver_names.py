@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 COLUMNS = ("device_id", "subsystem_id", "subsystem_vendor", "driver_name")
-SOURCE = "nvidia-open-gpu-kernel-modules-595-45-04"
+SOURCE = "nv-open-kernel-595-45-04"
 TARGET = Path(__file__).resolve().parent.parent / "src/assay/knowledge/data/pci/nvidia_driver_names.toml"
 HEADER = f"""\
 # The product name NVIDIA's driver prints for each PCI device (and subsystem).
