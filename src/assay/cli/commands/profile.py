@@ -1,0 +1,81 @@
+"""`assay profile`: what the user says once instead of every time."""
+
+import click
+
+from assay.cli.door import Door
+from assay.cli.options import common
+from assay.cli.output import print_json, print_report
+from assay.cli.spoken import SpokenCommand, SpokenGroup
+
+
+def _answer(door: Door, done: object) -> int:
+    from assay.answers.profile import ProfileAnswer
+
+    assert isinstance(done, ProfileAnswer)  # noqa: S101 -- for the type checker; every caller passes one
+    if door.as_json:
+        from assay.report.json.profile import document
+
+        print_json(document(done, door.language))
+    else:
+        from assay.report.layout.profile import layout
+
+        print_report(layout(done), door)
+    return 0
+
+
+@click.group(cls=SpokenGroup, help="help.profile", invoke_without_command=True)
+@common
+@click.pass_context
+def profile(context: click.Context) -> int:
+    """Show or change the profile."""
+    if context.invoked_subcommand is None:
+        return int(context.invoke(show))
+    return 0
+
+
+@profile.command(cls=SpokenCommand, help="help.profile.show")
+@common
+@click.pass_obj
+def show(door: Door) -> int:
+    """Every setting."""
+    from assay.answers import profile as answers
+
+    return _answer(door, answers.show())
+
+
+@profile.command("set", cls=SpokenCommand, help="help.profile.set")
+@click.argument("name")
+@click.argument("value", nargs=-1, required=True)
+@common
+@click.pass_obj
+def set_(door: Door, name: str, value: tuple[str, ...]) -> int:
+    """Change one setting."""
+    from assay.answers import profile as answers
+
+    return _answer(door, answers.change(name, " ".join(value)))
+
+
+@profile.command(cls=SpokenCommand, help="help.profile.unset")
+@click.argument("name")
+@common
+@click.pass_obj
+def unset(door: Door, name: str) -> int:
+    """Forget one setting."""
+    from assay.answers import profile as answers
+
+    return _answer(door, answers.remove(name))
+
+
+@profile.command(cls=SpokenCommand, help="help.profile.path")
+@common
+@click.pass_obj
+def path(door: Door) -> int:
+    """Where the file lies."""
+    from assay.observe.profile import profile_path
+
+    if door.as_json:
+        from assay.answers import profile as answers
+
+        return _answer(door, answers.show())
+    click.echo(str(profile_path()))
+    return 0

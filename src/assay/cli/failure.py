@@ -1,0 +1,98 @@
+"""Errors as people and programs read them: `error: …` and `hint: …` on standard error; a document in JSON."""
+
+import os
+import sys
+from typing import NamedTuple
+
+from assay.cli.door import Door
+from assay.errors import AssayError, Kind
+from assay.report.json import error as wire
+from assay.report.lines import clean
+from assay.report.words import say
+from assay.types.message import Message, message
+
+
+class _Failure(NamedTuple):
+    kind: Kind
+    message: Message
+    hint: Message
+    exit_code: int
+
+
+def report_failure(error: BaseException, door: Door) -> int:
+    """Say what happened; returns the exit code."""
+    if isinstance(error, AssayError):
+        failure = _Failure(error.kind, error.message, error.hint, error.exit_code)
+        document = wire.document_of(error, door.language)
+    else:
+        failure = _other(error)
+        document = wire.document(*failure, door.language)
+    if door.as_json:
+        from assay.cli.output import print_json
+
+        print_json(document)
+    _traceback(error)
+    sys.stderr.write(f"error: {clean(say(failure.message, door.language))}\n")
+    sys.stderr.write(f"hint: {clean(say(failure.hint, door.language))}\n")
+    return failure.exit_code
+
+
+def _traceback(error: BaseException) -> None:
+    if os.environ.get("ASSAY_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+
+
+def _other(error: BaseException) -> _Failure:
+    from click.exceptions import Abort, ClickException
+
+    if isinstance(error, (KeyboardInterrupt, Abort)):
+        return _Failure("interrupted", message("error.interrupted"), message("hint.interrupted"), 130)
+    if isinstance(error, ClickException):
+        complaint, hint = _usage(error)
+        return _Failure("usage", complaint, hint, 2)
+    if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+        # Nothing that Assay opens fails without a name: this is standard output (a full disk).
+        reason = error.strerror or type(error).__name__
+        return _Failure("permission", message("error.output", reason=reason), message("hint.output"), 4)
+    words = f"{type(error).__name__}: {error}".rstrip(": ")
+    return _Failure("bug", message("error.bug", what=words), message("hint.bug"), 4)
+
+
+def _usage(error: Exception) -> tuple[Message, Message]:
+    """Click's own complaints in Assay's words, its suggestions kept."""
+    from click import exceptions as complaint
+
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "assay"
+    help_hint = message("hint.see_help", command=f"{command} --help")
+    if isinstance(error, complaint.NoSuchOption):
+        near = sorted(error.possibilities or ())
+        hint = message("hint.did_you_mean", names=", ".join(near)) if near else help_hint
+        return message("error.no_such_option", option=error.option_name), hint
+    name = _parameter_name(error)
+    if isinstance(error, complaint.MissingParameter):
+        return message("error.missing_argument", name=name), help_hint
+    if isinstance(error, complaint.BadParameter):
+        choices = getattr(getattr(error.param, "type", None), "choices", None)
+        if choices:
+            return message("error.bad_choice", name=name), message(
+                "hint.choose", names=", ".join(map(str, choices))
+            )
+        return message("error.bad_value", name=name, reason=error.message.rstrip(".")), help_hint
+    text = error.format_message() if isinstance(error, complaint.ClickException) else str(error)
+    return message("error.usage", reason=text.rstrip(".")), help_hint
+
+
+def _parameter_name(error: Exception) -> str:
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return str(getattr(error, "param_hint", None) or "?")
+    if parameter.param_type_name == "option":
+        return str(max(parameter.opts, key=len))
+    return str(
+        parameter.make_metavar(getattr(error, "ctx", None))
+        if parameter.metavar is None
+        else parameter.metavar
+    )

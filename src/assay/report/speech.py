@@ -1,0 +1,40 @@
+"""What a page has said so far: the language, the notes of unknown figures, and the basis letters in use."""
+
+from dataclasses import dataclass, field
+
+from assay.report.format import LEGEND, figure_text, letter
+from assay.report.numbers import Language
+from assay.report.words import say
+from assay.types.message import Message, message
+from assay.types.quantity import Quantity
+
+
+@dataclass(slots=True)
+class Speech:
+    """Collects, while a page is laid out, what must stand at its foot."""
+
+    language: Language
+    notes: dict[Message, int] = field(default_factory=dict)
+    letters: set[str] = field(default_factory=set)
+    differs: bool = False
+
+    def figure(self, figure: Quantity) -> str:
+        """The figure's text; an unknown one refers to its reason at the foot: `unknown [1]`."""
+        text = figure_text(figure, self.language)
+        if figure.value is not None:
+            self.letters.add(letter(figure))
+        elif figure.note is not None:
+            text += f" [{self.notes.setdefault(figure.note, len(self.notes) + 1)}]"
+        return text
+
+    def foot(self) -> list[str]:
+        """The reasons in order, each with its number."""
+        return [f"[{index}] {say(note, self.language)}" for note, index in self.notes.items()]
+
+    def legend(self) -> str:
+        """The basis letters that were used and what they mean; empty when there was none."""
+        used = [(mark, code) for mark, code in LEGEND.items() if mark in self.letters]
+        parts = [f"{mark} {say(message(code), self.language)}" for mark, code in used]
+        if self.differs:
+            parts.append(f"≠ {say(message('legend.differs'), self.language)}")
+        return " · ".join(parts)

@@ -1,0 +1,160 @@
+"""A table of a report as lines: columns that fit, heads that wrap, further columns stacked below.
+
+Figures never wrap. When the columns do not fit side by side they are dealt out in groups, the labels
+repeated, so that several cards compare well in a terminal of 100 columns.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from assay.report.lines import Line, Style, clean, prose, width_of, wrapped
+from assay.report.numbers import number
+from assay.report.speech import Speech
+from assay.report.words import say
+from assay.types.message import Message
+from assay.types.quantity import Quantity
+from assay.types.report import Cell, Row, Table
+
+GAP = "  "
+LETTERED = re.compile(r" [MRCDd?]$")
+DIFFERS = "≠ "
+WIDEST_LABEL = 44
+WIDEST_HEAD = 22
+NARROWEST_PROSE = 18
+
+
+class Column(NamedTuple):
+    """A column ready for the page: `figures` alone are set flush right, `fixed` cells stay whole."""
+
+    head: str
+    cells: tuple[str, ...]
+    fixed: tuple[bool, ...]
+    figures: bool
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    labels: tuple[str, ...]
+    styles: tuple[Style, ...]
+    label_width: int
+    columns: tuple[Column, ...]
+
+
+def cell_text(cell: Cell, speech: Speech) -> str:
+    """The words of one cell; None is a dash: the question does not apply."""
+    if cell is None:
+        return "–"
+    if isinstance(cell, Quantity):
+        return speech.figure(cell)
+    if isinstance(cell, int):
+        return number(cell, speech.language)
+    return clean(say(cell, speech.language))
+
+
+def _column(head: Message | str, cells: list[Cell], speech: Speech) -> Column:
+    figures = all(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
+    texts = [cell_text(cell, speech) for cell in cells]
+    if figures:  # "d?" is one wider than "D": pad, so that the digits stand under each other
+        wide = any(text.endswith(" d?") for text in texts)
+        texts = [text + " " if wide and LETTERED.search(text) else text for text in texts]
+    title = clean(say(head, speech.language))
+    words = max((width_of(word) for word in title.split()), default=0)
+    widest = max((width_of(text) for text in texts), default=0)
+    fixed = tuple(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
+    return Column(title, tuple(texts), fixed, figures, max(widest, words, min(width_of(title), WIDEST_HEAD)))
+
+
+def _grid(table: Table, speech: Speech) -> _Grid:
+    marked = any(row.differs for row in table.rows)
+
+    def label(row: Row) -> str:
+        mark = (DIFFERS if row.differs else "  ") if marked else ""
+        return mark + clean(say(row.label, speech.language))
+
+    labels = tuple(label(row) for row in table.rows)
+    columns = tuple(
+        _column(head, [row.cells[index] if index < len(row.cells) else None for row in table.rows], speech)
+        for index, head in enumerate(table.columns)
+    )
+    styles: tuple[Style, ...] = tuple("strong" if row.strong else "plain" for row in table.rows)
+    return _Grid(labels, styles, min(WIDEST_LABEL, max(map(width_of, labels), default=0)), columns)
+
+
+def _groups(columns: tuple[Column, ...], room: int) -> list[tuple[Column, ...]]:
+    """The columns in groups that fit `room`, as even as they come; a lone column is cut to the room."""
+    for count in range(1, len(columns) + 1):
+        size = -(-len(columns) // count)
+        dealt = [columns[start : start + size] for start in range(0, len(columns), size)]
+        if all(sum(column.width + len(GAP) for column in group) <= room for group in dealt):
+            return dealt
+    return [(column._replace(width=min(column.width, room - len(GAP))),) for column in columns]
+
+
+def _squeezed(columns: tuple[Column, ...], room: int) -> tuple[Column, ...]:
+    """Columns of words made narrower, the widest first, until the table fits or none can give more."""
+    found = list(columns)
+    while sum(column.width + len(GAP) for column in found) > room:
+        givers = [
+            index
+            for index, column in enumerate(found)
+            if not column.figures and column.width > NARROWEST_PROSE
+        ]
+        if not givers:
+            break
+        widest = max(givers, key=lambda index: found[index].width)
+        found[widest] = found[widest]._replace(width=found[widest].width - 1)
+    return tuple(found)
+
+
+def _padded(text: str, column: Column) -> str:
+    space = " " * max(0, column.width - width_of(text))
+    return space + text if column.figures else text + space
+
+
+def _beside(
+    label: list[str], cells: list[list[str]], grid_width: int, columns: tuple[Column, ...]
+) -> list[str]:
+    height = max(len(label), *(len(cell) for cell in cells), 1)
+    lines = []
+    for index in range(height):
+        first = label[index] if index < len(label) else ""
+        parts = [first + " " * max(0, grid_width - width_of(first))]
+        parts += [
+            _padded(cell[index] if index < len(cell) else "", column)
+            for cell, column in zip(cells, columns, strict=True)
+        ]
+        lines.append(GAP.join(parts).rstrip())
+    return lines
+
+
+def _block(grid: _Grid, columns: tuple[Column, ...]) -> list[Line]:
+    lines: list[Line] = []
+    if any(column.head for column in columns):
+        heads = [wrapped(column.head, column.width) for column in columns]
+        lines += [Line(text, "strong") for text in _beside([], heads, grid.label_width, columns)]
+        total = grid.label_width + sum(column.width + len(GAP) for column in columns)
+        lines.append(Line("─" * total, "faint"))
+    for row, (label, style) in enumerate(zip(grid.labels, grid.styles, strict=True)):
+        cells = [
+            [column.cells[row]] if column.fixed[row] else wrapped(column.cells[row], column.width)
+            for column in columns
+        ]
+        indent = label[: len(label) - len(label.lstrip())] if label[:2] == "  " else ""
+        name = wrapped(label.lstrip(), grid.label_width, indent, indent + "  ") if label else [""]
+        lines += [Line(text, style) for text in _beside(name, cells, grid.label_width, columns)]
+    return lines
+
+
+def table_lines(table: Table, speech: Speech, width: int) -> list[Line]:
+    """The table as lines no wider than `width` (a figure that alone is wider stays whole)."""
+    lines = [] if table.title is None else prose(say(table.title, speech.language), width, "title")
+    grid = _grid(table, speech)
+    if not grid.columns:
+        return lines + [Line(text, style) for text, style in zip(grid.labels, grid.styles, strict=True)]
+    room = width - grid.label_width
+    for index, group in enumerate(_groups(_squeezed(grid.columns, room), room)):
+        lines += [Line("")] if index else []
+        lines += _block(grid, group)
+    return lines

@@ -1,0 +1,107 @@
+"""Words for messages: every text that a person reads, in English and Russian (gettext).
+
+A catalogue's msgid is the message's code, its msgstr a template with {parameters}. A number is written as the
+language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a base unit as people read it, and
+`{port:raw}` without grouping. A template with plural forms is chosen by the parameter `count`, else by its
+first integer.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from gettext import GNUTranslations
+from math import floor
+from pathlib import Path
+
+from assay.report import catalogue_compiler
+from assay.report.numbers import LANGUAGES, Language, number, plain, trimmed_decimals
+from assay.report.units import shown
+from assay.types.message import Message, Parameter, message
+
+LOCALE = Path(__file__).parent / "locale"
+PLACEHOLDER = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+
+
+@cache
+def translations(language: Language) -> GNUTranslations:
+    """The catalogue of a language, made anew first if its text was edited."""
+    return catalogue_compiler.load(LOCALE / language / "LC_MESSAGES")
+
+
+def language_of(*wishes: str | None, environment: Mapping[str, str] = os.environ) -> Language:
+    """The first of the wishes that names a language of Assay's, else the locale environment's, else English.
+
+    Args:
+        wishes: what the caller asked for, then the profile's language; None where there is no wish.
+        environment: LC_ALL, LC_MESSAGES and LANG are read, in that order; the first that is set decides.
+    """
+    asked = [wish for wish in wishes if wish]
+    locale = next(
+        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
+    )
+    for wish in (*asked, locale):
+        for language in LANGUAGES:
+            if wish.lower().replace("-", "_").split("_")[0].split(".")[0] == language:
+                return language
+    return "en"
+
+
+def counted(parameters: Mapping[str, Parameter]) -> int | None:
+    """The number that chooses a plural form: `count`, else the first integer parameter."""
+    if isinstance(count := parameters.get("count"), int):
+        return count
+    return next((value for value in parameters.values() if type(value) is int), None)
+
+
+def in_unit(value: float, unit: str, language: Language) -> str:
+    """A number of a base unit in the unit people read, without its basis: `95.59 GiB`."""
+    if unit == "%":
+        return f"{number(value * 100, language, trimmed_decimals(value * 100, 1))} %"
+    if unit == "raw":
+        return str(value)
+    way = shown(unit, value)
+    scaled = floor(value / way.divisor) if way.whole else value / way.divisor
+    digits = number(scaled, language, trimmed_decimals(scaled, way.decimals), grouping=way.grouping)
+    return f"{digits} {unit_name(way.code, scaled, language)}" if way.code else digits
+
+
+def unit_name(code: str, scaled: float, language: Language) -> str:
+    """The name of a display unit beside a number; a unit without words is its own name."""
+    if not code.startswith("unit."):
+        return code
+    # After a fraction English has its plural and Russian the form of 2 ("1,5 токена").
+    return say(message(code, count=int(scaled) if float(scaled).is_integer() else 2), language)
+
+
+def _filled(template: str, parameters: Mapping[str, Parameter], language: Language) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, spec = match.groups()
+        given = parameters.get(name)
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            return "" if given is None else str(given)
+        return in_unit(given, spec, language) if spec else plain(given, language)
+
+    return PLACEHOLDER.sub(value, template)
+
+
+def say(what: Message | str, language: Language) -> str:
+    """The words of a message; a plain string is data (a product's name) and stays as it is.
+
+    A code without words comes out as the code with its parameters: ugly, and better than nothing to read.
+    """
+    if isinstance(what, str):
+        return what
+    parameters = dict(what.parameters)
+    if what.code == "text":
+        return str(parameters.get("text", ""))
+    count = counted(parameters)
+    catalogue = translations(language)
+    # The plural first: gettext alone would answer with the form of 1.
+    template = what.code if count is None else catalogue.ngettext(what.code, what.code, count)
+    if template == what.code:
+        template = catalogue.gettext(what.code)
+    if template == what.code:
+        given = ", ".join(f"{name}={value}" for name, value in parameters.items())
+        return f"{what.code} ({given})" if given else what.code
+    return _filled(template, parameters, language)
