@@ -1,0 +1,57 @@
+"""Texts of tools around a name: lspci's brackets and alternatives, `nvidia-smi -L`, OpenGL and Vulkan."""
+
+import re
+from typing import NamedTuple
+
+_LABEL = re.compile(r"^\s*(?:gpu|device)\s*\d+\s*[:=]\s*", re.IGNORECASE)
+_UUID = re.compile(r"\(\s*uuid:.*", re.IGNORECASE)
+_OPENGL = re.compile(r"/pcie?/sse2\s*$", re.IGNORECASE)
+_BRACKET = re.compile(r"\[([^\[\]]+)\]")
+_PARENTHESIS = re.compile(
+    r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)", re.IGNORECASE
+)
+_CLASS = re.compile(r"^[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?$")
+_MAKERS = frozenset({"amd/ati", "ati", "amd"})
+
+
+class Description(NamedTuple):
+    """The name in a text, and the alternatives where it lists several."""
+
+    text: str
+    alternatives: tuple[str, ...]
+
+
+def _has_figure(text: str) -> bool:
+    return any(character.isdigit() for character in text)
+
+
+def _alternatives(text: str) -> tuple[str, ...]:
+    """`Radeon RX 9070/9070 XT` -> Radeon RX 9070, Radeon RX 9070 XT: each with the words of the first."""
+    parts = [part.strip() for part in text.split("/") if part.strip()]
+    if len(parts) < 2:
+        return ()
+    first = parts[0].split()
+    place = next((index for index, word in enumerate(first) if _has_figure(word)), len(first))
+    brand, model = " ".join(first[:place]), " ".join(first[: place + 1])
+    named = [parts[0]]
+    for part in parts[1:]:
+        if part[:1].isdigit():
+            named.append(f"{brand} {part}")
+        elif _has_figure(part) or not _has_figure(model):
+            named.append(part)
+        else:
+            named.append(f"{model} {part}")
+    return tuple(named)
+
+
+def describe(text: str) -> Description:
+    """The part of a text that names a card."""
+    text = _OPENGL.sub("", _UUID.sub("", _LABEL.sub("", text)))
+    brackets = [
+        inner for inner in _BRACKET.findall(text) if not _CLASS.match(inner) and inner.lower() not in _MAKERS
+    ]
+    text = brackets[-1] if brackets else _PARENTHESIS.sub(" ", text)
+    _, mark, after = text.partition("w/")
+    if mark:
+        text = after
+    return Description(text.strip(), _alternatives(text))

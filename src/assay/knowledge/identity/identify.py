@@ -1,0 +1,116 @@
+"""Which card is meant: exact, ambiguous with candidates, or unknown with suggestions; never a guess."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assay.knowledge.identity import words
+from assay.knowledge.identity.descriptions import describe
+from assay.knowledge.identity.distinguish import distinguish
+from assay.knowledge.identity.match import Found, find
+from assay.knowledge.identity.pci import find_pci, parse_pci, revision_in
+from assay.knowledge.identity.products import Product, products
+from assay.knowledge.identity.query import Query, parse
+from assay.types.gpu import Identification, PciId
+from assay.types.message import Message, message
+
+
+class _Answer(NamedTuple):
+    products: tuple[Product, ...]
+    decided: bool
+    notes: tuple[Message, ...] = ()
+    near: tuple[Product, ...] = ()
+
+
+def identify(query: str) -> Identification:
+    """The card that a text names: a name as drivers, shops or people write it, an lspci line, or a PCI id.
+
+    An empty text and one without a known name are unknown; so is a count of 0 or above 1024.
+    """
+    text = query[: words.MAXIMUM_QUERY_CHARACTERS]
+    product = products().get(text.strip().lower())
+    if product is not None:
+        return _identification(query, 1, _Answer((product,), decided=True), parse(text))
+    given = parse_pci(text)
+    if given is not None:
+        return _identification(query, 1, _pci(given), parse(text))
+    parsed = parse(text)
+    if parsed.cards is None or (text.strip()[:2].startswith("-") and text.strip()[1:2].isdigit()):
+        note = message("gpu.count.invalid", "warning", maximum=words.MAXIMUM_COUNT)
+        return Identification(query, "unknown", 1, (), suggestions=_suggestions(parsed, ()), notes=(note,))
+    return _named(query, text, parsed)
+
+
+def _named(query: str, text: str, parsed: Query) -> Identification:
+    found = find(parsed)
+    if found.products:
+        return _identification(query, parsed.cards or 1, _answer(found), parsed)
+    description = describe(text)
+    if description.alternatives:
+        answer = _any_of(description.alternatives)
+    elif description.text != text:
+        parsed = parse(description.text)
+        found = find(parsed)
+        answer = _answer(found)
+    else:
+        answer = _answer(found)
+    answer = _by_revision(answer, revision_in(text))
+    return _identification(query, parsed.cards or 1, answer, parsed)
+
+
+def _answer(found: Found) -> _Answer:
+    return _Answer(found.products, decided=True, notes=found.notes, near=found.near)
+
+
+def _pci(given: PciId) -> _Answer:
+    found = find_pci(given)
+    notes = found.notes
+    if not found.decided and len(found.products) == 1:
+        notes = (*notes, message("gpu.pci.undecided", "warning", device=given.device))
+    return _Answer(found.products, decided=found.decided, notes=notes)
+
+
+def _any_of(alternatives: Sequence[str]) -> _Answer:
+    """Each alternative by itself; where one is not in the catalogue the rest is no exact answer."""
+    found: dict[str, Product] = {}
+    notes: list[Message] = []
+    for text in alternatives:
+        one = find(parse(text))
+        found.update((product.id, product) for product in one.products)
+        if not one.products:
+            notes.append(message("gpu.alternative.unknown", name=text))
+    return _Answer(tuple(found.values()), decided=not notes, notes=tuple(notes))
+
+
+def _by_revision(answer: _Answer, revision: str | None) -> _Answer:
+    """A revision beside a name decides where the candidates' PCI entries name revisions."""
+    if revision is None or len(answer.products) < 2:
+        return answer
+    fitting = tuple(
+        product for product in answer.products if any(entry.revision == revision for entry in product.pci)
+    )
+    return _Answer(fitting, decided=True) if len(fitting) == 1 else answer
+
+
+def _identification(query: str, count: int, answer: _Answer, parsed: Query) -> Identification:
+    released = tuple(product for product in answer.products if product.status != "rumoured")
+    notes = [*answer.notes]
+    if answer.products and not released:
+        notes += [message("gpu.unreleased", "warning", name=product.name) for product in answer.products]
+    notes += [
+        message("gpu.announced", "warning", name=product.name)
+        for product in released
+        if product.status == "announced"
+    ]
+    if not released:
+        suggestions = _suggestions(parsed, answer.near)
+        return Identification(query, "unknown", count, (), suggestions=suggestions, notes=tuple(notes))
+    ids = tuple(product.id for product in released)
+    if len(ids) == 1 and answer.decided:
+        return Identification(query, "exact", count, ids, notes=tuple(notes))
+    return Identification(query, "ambiguous", count, ids, distinguish(ids), notes=tuple(notes))
+
+
+def _suggestions(parsed: Query, near: Sequence[Product]) -> tuple[str, ...]:
+    from assay.knowledge.identity.suggest import suggest  # noqa: PLC0415 - only an unknown query pays for it
+
+    return suggest(parsed, near)

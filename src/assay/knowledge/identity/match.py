@@ -1,0 +1,185 @@
+"""From words to products: exact driver name, alias or name, then whole words; never a substring."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from assay.knowledge.identity import words
+from assay.knowledge.identity.products import Product, key, keys, related, vocabulary
+from assay.knowledge.identity.query import Query, memory_gib
+from assay.types.message import Message, message
+
+
+class Found(NamedTuple):
+    """What matched, in the catalogue's order; `near` are products that fail by memory size only."""
+
+    products: tuple[Product, ...]
+    notes: tuple[Message, ...] = ()
+    near: tuple[Product, ...] = ()
+
+
+def find(query: Query) -> Found:
+    """The products that a query names."""
+    if not query.words:
+        return Found(())
+    nearby = related(query.words)
+    with_vendor, plain = key(query.words, vendor=True), key(query.words)
+    exact = tuple(product for product in nearby if with_vendor in keys(product).drivers)
+    if exact:
+        return Found(exact)
+    by_words = _by_words(query, nearby)
+    exact = tuple(
+        product for product in nearby if plain in keys(product).aliases and _fits_vendor(query, product)
+    )
+    if exact:
+        # A nickname that is another product's name as well decides nothing: `9700 pro`.
+        return by_words._replace(products=tuple(dict.fromkeys((*exact, *by_words.products))))
+    exact = tuple(
+        product for product in nearby if plain == keys(product).name and _fits_vendor(query, product)
+    )
+    return Found(exact) if exact else by_words
+
+
+def _fits_vendor(query: Query, product: Product) -> bool:
+    return not (query.name & words.VENDORS) - {product.vendor.lower()}
+
+
+def _by_words(query: Query, nearby: Iterable[Product]) -> Found:
+    """Whole words; a number that no product knows is tried as a core count, then as a memory size."""
+    nearby = list(nearby)
+    found = [product for product in nearby if _answers(product, query.name)]
+    if found:
+        return _without_uncommon(query, _by_memory(query.memory_gib, _by_edition(query.name, found)))
+    numbers = [word for word in query.words if word.isdecimal() and int(word) <= words.MAXIMUM_COUNT]
+    for number in numbers[-1:]:
+        rest = query.name - {number}
+        cores = [product for product in nearby if rest and _answers(product, rest | {f"{number}core"})]
+        if cores:
+            return Found(tuple(cores))
+        found = [product for product in nearby if rest and _answers(product, rest)]
+        if found:
+            return _by_memory((*query.memory_gib, float(number)), _by_edition(rest, found))
+    return Found(())
+
+
+def _without_uncommon(query: Query, found: Found) -> Found:
+    """Leaves out, and names, the parts that are meant only where their memory size is said."""
+    uncommon = [
+        product for product in found.products if any(part <= _full(product) for part in words.STATED_IN_FULL)
+    ]
+    common = tuple(product for product in found.products if product not in uncommon)
+    if query.memory_gib or not common or not uncommon:
+        return found
+    names = " | ".join(product.name for product in uncommon)
+    return found._replace(
+        products=common, notes=(*found.notes, message("gpu.uncommon_left_out", names=names))
+    )
+
+
+def _full(product: Product) -> frozenset[str]:
+    return frozenset(keys(product).name.split())
+
+
+def _answers(product: Product, asked: frozenset[str]) -> bool:
+    """Whether a product knows every asked word and is not missing a word that it needs."""
+    own = vocabulary(product)
+    if asked <= own.known and any(all(group & asked for group in form.required) for form in own.forms):
+        return True
+    return own.series is not None and _is_series(product, own.series, asked)
+
+
+def _is_series(product: Product, series: str, asked: frozenset[str]) -> bool:
+    """`rtx 5000`, `rtx 50`, `50 series`, `50xx`: every desktop card of the series."""
+    own = vocabulary(product)
+    if "laptop" in own.known:
+        return False
+    short = series.rstrip("0").ljust(2, "0")
+    spelled = {series, short, series[:2] + "xx"} & asked
+    if len(spelled) != 1:
+        return False
+    rest = asked - spelled
+    named = bool(rest & words.SERIES_BRANDS) or "series" in rest
+    return rest <= {*own.known, "series"} and (named or (series in spelled and "geforce" in own.known))
+
+
+def _by_edition(asked: frozenset[str], found: list[Product]) -> list[Product]:
+    """Where editions are named, the products that have just these; where not, all: left out is not chosen."""
+    editions = asked & words.EDITIONS
+    if not editions:
+        return found
+    return [product for product in found if vocabulary(product).editions == editions] or found
+
+
+def _by_memory(sizes: tuple[float, ...], found: list[Product]) -> Found:
+    if not sizes:
+        return Found(tuple(found))
+    if len(set(sizes)) > 1:
+        return Found(
+            (), (message("gpu.memory.contradiction", "warning", sizes=_sizes(set(sizes))),), tuple(found)
+        )
+    asked = sizes[0]
+    for test in (_is_sold, _is_configurable, _is_shown):
+        fitting = [product for product in found if test(product, asked)]
+        if fitting:
+            return Found(tuple(fitting), _memory_notes(test, fitting, asked))
+    known = {size for product in found for size in vocabulary(product).sizes_gib}
+    names = " | ".join(product.name for product in found[:6])
+    if not known:
+        note = message("gpu.memory.not_known", "warning", asked=_size(asked), name=names)
+    else:
+        note = message(
+            "gpu.memory.no_such_variant", "warning", asked=_size(asked), sizes=_sizes(known), name=names
+        )
+    return Found((), (note,), tuple(found))
+
+
+def _is_sold(product: Product, asked: float) -> bool:
+    return asked in vocabulary(product).sizes_gib
+
+
+def _is_configurable(product: Product, asked: float) -> bool:
+    """One chip's name covers machines with many sizes of memory, unless the name says the size."""
+    own = vocabulary(product)
+    named = any(memory_gib(word) is not None for word in own.known)
+    largest = max(own.sizes_gib, default=asked)
+    return product.unified and not named and asked <= largest
+
+
+def _is_shown(product: Product, asked: float) -> bool:
+    """The driver's figure as people read it: 97,887 MiB as "98 GB", "97 GB" or, in GiB, "95.6"."""
+    mib = product.memory_driver_mib
+    if mib is None:
+        return False
+    return (
+        asked in {round(mib / 1000), mib // 1000, round(mib / 1024), mib // 1024}
+        or abs(asked * 1024 - mib) < 1
+    )
+
+
+def _memory_notes(
+    test: Callable[[Product, float], bool], found: list[Product], asked: float
+) -> tuple[Message, ...]:
+    if test is _is_sold:
+        return ()
+    if test is _is_configurable:
+        return (message("gpu.memory.configurable", asked=_size(asked), name=found[0].name),)
+    notes = []
+    for sold, mib in sorted({(p.memory_sold_gib, p.memory_driver_mib) for p in found}, key=str):
+        if sold is not None and mib is not None:
+            notes.append(
+                message(
+                    "gpu.memory.driver_figure",
+                    asked=_size(asked),
+                    sold=_size(sold),
+                    bytes=round(sold * 2**30),
+                    driver_mib=round(mib),
+                )
+            )
+    return tuple(notes)
+
+
+def _size(gib: float) -> str:
+    return f"{gib:g}"
+
+
+def _sizes(sizes: Iterable[float]) -> str:
+    return " / ".join(_size(size) for size in sorted(sizes))

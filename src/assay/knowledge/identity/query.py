@@ -1,0 +1,136 @@
+"""A typed question in its parts: how many, how much memory, and the words that name the card."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assay.knowledge.identity import words
+from assay.knowledge.identity.normalise import clean, split, tokens, without_noise
+
+
+class Query(NamedTuple):
+    """`words` in order, without noise and count; memory sizes are among them and in `memory_gib` as well.
+
+    `cards` is None where it is zero, absurd or said twice with different values.
+    """
+
+    words: tuple[str, ...]
+    cards: int | None
+    memory_gib: tuple[float, ...]
+
+    @property
+    def name(self) -> frozenset[str]:
+        """The words that name the card: no memory sizes."""
+        return frozenset(word for word in self.words if memory_gib(word) is None)
+
+
+def memory_gib(word: str) -> float | None:
+    """The size in GiB that a word states (`16gb`, `97887mib`), or None."""
+    number = word.rstrip("abcdefghijklmnopqrstuvwxyz")
+    factor = words.MEMORY_UNITS.get(word[len(number) :])
+    return int(number) * factor if factor is not None and number.isdecimal() else None
+
+
+def _has_figure(word: str) -> bool:
+    return any(character.isdigit() for character in word)
+
+
+def _is_model(word: str) -> bool:
+    return _has_figure(word) and memory_gib(word) is None and _factor(word) is None
+
+
+def _factor(word: str) -> tuple[str, str] | None:
+    """(`2`, `3090`) of `2x3090`, (`8`, ``) of `x8` and `8x`; None where nothing is multiplied."""
+    head, sign, tail = word.partition("x")
+    if not sign:
+        return None
+    if head.isdecimal() and (not tail or (_has_figure(tail) and len(head) <= 4)):
+        return head, tail
+    if not head and tail.isdecimal():
+        return tail, ""
+    return None
+
+
+def _expand(word: str) -> list[str]:
+    """`2x3090` -> [x2, 3090]; `h100x8` -> [h100, x8]; other words as they are."""
+    parts = _factor(word)
+    if parts is not None:
+        count, rest = parts
+        return ["x" + count, *([rest] if rest else [])]
+    head, sign, tail = word.rpartition("x")
+    if sign and tail.isdecimal() and _has_figure(head) and len(tail) <= 4:
+        return [head, "x" + tail]
+    return [word]
+
+
+def _signs(found: Sequence[str]) -> list[str]:
+    """Multiplication signs that stand alone, bound to the number that is the count."""
+    bound = list(found)
+    for place, word in enumerate(found):
+        if word != "x":
+            continue
+        before = found[place - 1] if place else ""
+        after = found[place + 1] if place + 1 < len(found) else ""
+        numbers = [number for number in (before, after) if number.isdecimal()]
+        if not numbers:
+            continue
+        if place > 1 and after.isdecimal():
+            numbers = [after]
+        count = min(numbers, key=int)
+        where = place + 1 if count == after and (count != before or place > 1) else place - 1
+        bound[where] = "x" + count
+        bound[place] = ""
+    return [word for word in bound if word]
+
+
+def _counted(found: Sequence[str]) -> list[str]:
+    """Number words, `8 pcs` and a number that stands before a model number, as `x8`."""
+    counted: list[str] = []
+    models = sum(_is_model(word) for word in found)
+    for place, word in enumerate(found):
+        after = found[place + 1] if place + 1 < len(found) else ""
+        if word in words.COUNT_WORDS:
+            counted.append(f"x{words.COUNT_WORDS[word]}")
+        elif word == "pcs" and counted and counted[-1].isdecimal():
+            counted[-1] = "x" + counted[-1]
+        elif word == "pcs":
+            continue
+        elif (
+            word.isdecimal()
+            and after != "pcs"
+            and not counted
+            and models > 1
+            and _counts(word, found[place + 1 :])
+        ):
+            counted.append("x" + word)
+        else:
+            counted.append(word)
+    return counted
+
+
+def _counts(word: str, rest: Sequence[str]) -> bool:
+    """Whether a number at the start is a count: a model number follows it."""
+    return int(word) <= words.MAXIMUM_COUNT and any(map(_is_model, rest)) and "series" not in rest
+
+
+def parse(text: str) -> Query:
+    """The parts of a query."""
+    raw = [piece for word in split(clean(text)) for piece in _expand(_latin_sign(word))]
+    found = list(tokens(" ".join(_signs(raw))))
+    found = _counted(found)
+    numbers = {int(word[1:]) for word in found if word[:1] == "x" and word[1:].isdecimal()}
+    kept = [word for word in without_noise(found) if not (word[:1] == "x" and word[1:].isdecimal())]
+    count = 1 if not numbers else numbers.pop() if len(numbers) == 1 else None
+    if count is not None and not 1 <= count <= words.MAXIMUM_COUNT:
+        count = None
+    sizes = tuple(size for size in map(memory_gib, kept) if size is not None)
+    return Query(tuple(kept), count, sizes)
+
+
+def _latin_sign(word: str) -> str:
+    """A Cyrillic `х` beside a figure is a multiplication sign: `2х3090`, `3090х2`."""
+    if "х" not in word:
+        return word
+    head, _, tail = word.partition("х")
+    if (not head or head[-1].isdigit()) and (not tail or _has_figure(tail) or not head):
+        return f"{head}x{tail}"
+    return word

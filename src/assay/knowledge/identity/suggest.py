@@ -1,0 +1,28 @@
+"""Near names for an unknown query: suggestions, never answers, and the only fuzzy matching."""
+
+from collections.abc import Sequence
+
+from assay.knowledge.identity.normalise import tokens, without_noise
+from assay.knowledge.identity.products import Product, key, products
+from assay.knowledge.identity.query import Query
+
+MAXIMUM = 5
+_NEAR = 0.5
+
+
+def suggest(query: Query, near: Sequence[Product] = ()) -> tuple[str, ...]:
+    """Up to five ids: `near` first, then the closest names by shared words and edit distance."""
+    from difflib import SequenceMatcher  # noqa: PLC0415 - 5 ms that an understood query must not pay
+
+    asked, plain = query.name, key(query.words)
+    scores: list[tuple[float, int, str]] = []
+    for place, product in enumerate(products().values()):
+        if product.status == "rumoured":
+            continue
+        found = without_noise(tokens(product.name))
+        shared = sum(1 + any(map(str.isdigit, word)) for word in asked & set(found))
+        likeness = SequenceMatcher(None, plain, key(found)).ratio()
+        if shared or likeness >= _NEAR:
+            scores.append((-(likeness + shared / 2), place, product.id))
+    ordered = [*(product.id for product in near), *(name for _, _, name in sorted(scores))]
+    return tuple(dict.fromkeys(ordered))[:MAXIMUM]
