@@ -1,22 +1,22 @@
 """Everything Assay raises, in one tree; each error carries what failed and what to do next.
 
-    AssayError
-    ├── BadInput                exit 2
-    │   ├── UsageError          unknown option or argument
-    │   ├── UnknownGpu          no such card in the catalogue (suggestions only suggest)
-    │   ├── UnknownModel        no such model, file or folder
-    │   ├── UnreadableFile      exists and cannot be opened
-    │   └── MalformedFile       was read and breaks its format (file, field, offset)
-    ├── CannotAnswer            exit 3
-    │   ├── UnsupportedArchitecture
-    │   ├── UnsupportedFile     a known container that Assay refuses by name (big-endian GGUF)
-    │   ├── MissingKnowledge    the catalogue has no such fact
-    │   ├── MissingExtra        an optional dependency is not installed
-    │   └── NoGpu               this machine shows no GPU
-    └── EnvironmentFailure      exit 4
-        ├── CorruptCatalogue
-        ├── PermissionRefused
-        └── NetworkFailure
+AssayError
+├── BadInput                exit 2
+│   ├── UsageError          unknown option or argument
+│   ├── UnknownGpu          no such card in the catalogue (suggestions only suggest)
+│   ├── UnknownModel        no such model, file or folder
+│   ├── UnreadableFile      exists and cannot be opened
+│   └── MalformedFile       was read and breaks its format (file, field, offset)
+├── CannotAnswer            exit 3
+│   ├── UnsupportedArchitecture
+│   ├── UnsupportedFile     a known container that Assay refuses by name (big-endian GGUF)
+│   ├── MissingKnowledge    the catalogue has no such fact
+│   ├── MissingExtra        an optional dependency is not installed
+│   └── NoGpu               this machine shows no GPU
+└── EnvironmentFailure      exit 4
+    ├── CorruptCatalogue
+    ├── PermissionRefused
+    └── NetworkFailure
 """
 
 from collections.abc import Sequence

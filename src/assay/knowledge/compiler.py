@@ -156,8 +156,7 @@ class _Citer:
             return _plain(value)
         figure = self.figure(value, where)
         rest = {
-            key: _plain(item) if key in VERBATIM else self.cite(item, f"{where}.{key}")
-            for key, item in value.items()
+            key: _plain(item) if key in VERBATIM else self.cite(item, f"{where}.{key}") for key, item in value.items()
         }
         if figure is not None:
             return {**{key: item for key, item in rest.items() if key not in CONVERTED}, **figure}
@@ -218,9 +217,7 @@ def _fill(connection: sqlite3.Connection, data: Path) -> None:
     connection.execute(
         "CREATE TABLE entry (kind TEXT, id TEXT, body TEXT, position INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID"
     )
-    connection.executemany(
-        "INSERT INTO entry VALUES (?, ?, ?, ?)", ((*row, index) for index, row in enumerate(rows))
-    )
+    connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?)", ((*row, index) for index, row in enumerate(rows)))
     meta = {
         "schema": str(SCHEMA),
         "digest": digest.hexdigest(),
@@ -237,16 +234,17 @@ def compile_catalogue(data: Path, target: Path) -> None:
         CatalogueError: the TOML breaks a rule.
         OSError: the target's folder cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(prefix=target.name, dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=target.name, dir=target.parent)
     os.close(handle)
+    temporary = Path(name)
     try:
         with closing(sqlite3.connect(temporary)) as connection:
             _fill(connection, data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        temporary.chmod(0o644)
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary)
+            temporary.unlink()
         raise
 
 

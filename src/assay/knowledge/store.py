@@ -107,5 +107,6 @@ def _query(sql: str, arguments: tuple[str, ...]) -> sqlite3.Cursor:
         return _catalogue().execute(sql, arguments)
     except sqlite3.DatabaseError as error:
         raise CorruptCatalogue(
-            message("error.catalogue_corrupt", file=COMPILED.name, reason=str(error)), message("hint.reinstall")
+            message("error.catalogue_corrupt", file=COMPILED.name, reason=str(error)),
+            message("hint.reinstall"),
         ) from error

@@ -26,7 +26,9 @@ def derived_peak(gpu: Gpu, rate: InstructionRate) -> Quantity:
     if factor is not None and factor.factor is None:
         return unknown(unit, message("unknown.rate_factor", gpu=gpu.name))
     scale = 1.0 if factor is None or factor.factor is None else factor.factor
-    per_clock = exact(rate.per_clock, "FLOP/clock", "documented" if rate.basis == "derived" else rate.basis, *rate.sources)  # type: ignore[arg-type]
+    per_clock = exact(
+        rate.per_clock, "FLOP/clock", "documented" if rate.basis == "derived" else rate.basis, *rate.sources
+    )  # type: ignore[arg-type]
     inputs = [
         ("rate per multiprocessor and clock", per_clock),
         ("multiprocessors", gpu.multiprocessors),

@@ -8,8 +8,19 @@ from assay.types.quantity import Quantity
 
 LayerKind = Literal["full", "sliding", "chunked", "mla", "linear", "mamba", "none"]
 Role = Literal[
-    "embedding", "attention", "mlp", "experts", "shared_experts", "router", "head", "norm", "state", "vision",
-    "mtp", "adapter", "other",
+    "embedding",
+    "attention",
+    "mlp",
+    "experts",
+    "shared_experts",
+    "router",
+    "head",
+    "norm",
+    "state",
+    "vision",
+    "mtp",
+    "adapter",
+    "other",
 ]
 
 
@@ -20,7 +31,8 @@ class TensorGroup(NamedTuple):
         role: what they do in the network.
         format: weight-format id (`bf16`, `fp8_block128`, `mxfp4`, `gguf:Q4_K`) or `unknown`.
         parameters: logical parameters (a packed byte counts as the parameters it holds).
-        active: parameters that one token touches (routed experts: the chosen ones only; embedding rows: one row).
+        active: parameters that one token touches (routed experts: the chosen ones only; embedding rows: one row,
+            but a table that is the output head as well is read whole).
         tensors: tensors in the checkpoint, scales not counted.
         size: bytes with scales and zero points.
     """
@@ -79,6 +91,8 @@ class Model:
         sources: catalogue sources of a built-in model.
         doubts: what was not understood; any makes a verdict that depends on it `unknown`.
         notes: what to know.
+        optional: tensors of the checkpoint that a runtime loads only on request (multi-token prediction layers);
+            not part of `groups` and `weights`.
     """
 
     name: str
@@ -98,6 +112,7 @@ class Model:
     sources: tuple[str, ...] = ()
     doubts: tuple[Message, ...] = ()
     notes: tuple[Message, ...] = ()
+    optional: tuple[TensorGroup, ...] = ()
 
     @property
     def parameters(self) -> int:

@@ -13,7 +13,20 @@ from assay.types.message import Message
 
 Basis = Literal["measured", "reported", "compiled", "documented", "derived", "assumed"]
 Unit = Literal[
-    "B", "B/s", "FLOP/s", "OP/s", "Hz", "W", "s", "token", "token/s", "sequence", "instance", "ratio", "USD", "USD/h"
+    "B",
+    "B/s",
+    "FLOP/s",
+    "OP/s",
+    "Hz",
+    "W",
+    "s",
+    "token",
+    "token/s",
+    "sequence",
+    "instance",
+    "ratio",
+    "USD",
+    "USD/h",
 ]
 
 # Strongest first; `derived` is never a root: it passes on the weakest of its inputs.

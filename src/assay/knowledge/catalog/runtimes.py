@@ -18,9 +18,7 @@ def _bounds(values: list[float], factor: float = 1.0) -> Bounds:
 def _activation(body: dict[str, Any] | None) -> Activation | None:
     if body is None:
         return None
-    return Activation(
-        _bounds(body["hidden"]), _bounds(body["width"]), _bounds(body["logits"]), tuple(body["sources"])
-    )
+    return Activation(_bounds(body["hidden"]), _bounds(body["width"]), _bounds(body["logits"]), tuple(body["sources"]))
 
 
 def _compute(body: dict[str, Any] | None) -> ComputeBuffer | None:

@@ -64,7 +64,13 @@ def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePo
         return _padded(cells, policy.cell_padding)
     if policy.sliding == "batch":
         kept = min(window - 1 + policy.batched_tokens, context)
-        return min(_padded(kept, policy.block_tokens) + policy.block_tokens, _padded(context, policy.block_tokens)) * sequences
+        return (
+            min(
+                _padded(kept, policy.block_tokens) + policy.block_tokens,
+                _padded(context, policy.block_tokens),
+            )
+            * sequences
+        )
     return min(window, context) * sequences
 
 

@@ -24,7 +24,9 @@ class Load(NamedTuple):
     cards: int
 
 
-def scheduler_load(memory: RuntimeMemory, gpu_id: str, device_bytes: float, context: int, sequences: int, cards: int) -> Load:
+def scheduler_load(
+    memory: RuntimeMemory, gpu_id: str, device_bytes: float, context: int, sequences: int, cards: int
+) -> Load:
     """The scheduler's defaults on a card of `device_bytes`: large cards batch more, but for named exceptions."""
     large = device_bytes >= memory.large_from and not gpu_id.startswith(memory.large_except)
     batched = memory.batched_tokens[int(large)] or memory.ubatch_tokens
@@ -55,9 +57,7 @@ def compute_bytes(model: Model, terms: ComputeBuffer, load: Load) -> Interval:
         + load.batched_tokens * model.vocabulary * 4 * logits
         + load.batched_tokens * context * 4 * mask
         + load.batched_tokens * context * latent_heads * 4 * scores
-        for logits, mask, scores, fixed in zip(
-            terms.logits, terms.mask, terms.latent_scores, terms.fixed, strict=True
-        )
+        for logits, mask, scores, fixed in zip(terms.logits, terms.mask, terms.latent_scores, terms.fixed, strict=True)
     )
     return low, typical, high
 

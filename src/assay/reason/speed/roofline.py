@@ -1,0 +1,159 @@
+"""A first speed estimate from the roofline, with an interval as wide as what is not known.
+
+Decode reads every weight that the step touches, and the KV cache of every sequence, once; prefill multiplies every
+active parameter by every token. Each is divided by a bandwidth or a peak times the share of it that published
+measurements show. Which units a runtime's kernels use is not known here, so the compute side takes the 16-bit peak.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from assay.types.message import message
+from assay.types.model import Model
+from assay.types.plan import Bound, Prediction
+from assay.types.quantity import Quantity, derive, unknown
+
+
+class CardSpeed(NamedTuple):
+    """What the roofline needs of one card, and how many of them work on each token."""
+
+    bandwidth: Quantity
+    peak: Quantity
+    count: int
+
+
+class Efficiency(NamedTuple):
+    """Shares of the bandwidth and of the peak that are reached, as intervals."""
+
+    decode: Quantity
+    prefill: Quantity
+
+
+def distinct_experts(experts: int, per_token: int, tokens: int) -> float:
+    """Expected share of a layer's experts that a batch touches: 1 - (1 - k/E)^B, tokens choosing independently."""
+    if not experts:
+        return 1.0
+    return float(1.0 - (1.0 - per_token / experts) ** tokens)
+
+
+def touched_bytes(model: Model, tokens: int) -> float:
+    """Weight bytes that one step over `tokens` tokens reads: embedding rows and vision excluded, the head included."""
+    share = distinct_experts(model.experts, model.experts_per_token, tokens)
+    touched = 0.0
+    for group in model.groups:
+        if group.role in {"vision", "mtp", "adapter"}:
+            continue
+        if group.role == "embedding":
+            # A tied table is also the head and is read whole; an untied one is looked up row by row.
+            touched += 0 if any(other.role == "head" for other in model.groups) else group.size
+        elif group.role == "experts":
+            touched += group.size * share
+        else:
+            touched += group.size
+    return touched
+
+
+def multiplied_parameters(model: Model) -> int:
+    """Parameters that one token is multiplied with."""
+    head = any(group.role == "head" for group in model.groups)
+    return sum(
+        group.active if group.role != "embedding" else group.parameters
+        for group in model.groups
+        if group.role not in {"vision", "mtp", "adapter"} and not (group.role == "embedding" and head)
+    )
+
+
+def _described(model: Model, value: float, unit: str, formula: str, low: float | None = None) -> Quantity:
+    return Quantity(
+        value, unit, "derived", model.weights.sources,
+        low=low, high=value if low is not None else None,
+        weakest=model.weights.root, weakest_share=1.0, formula=formula,
+    )  # fmt: skip
+
+
+def _step_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float, sequences: int) -> Quantity:
+    """Seconds of one decode step; its lower end reads an empty KV cache, its value a half-full one."""
+    weights = _described(model, touched_bytes(model, sequences), "B", "weights touched by one step")
+    cache = Quantity(
+        kv / 2, "B", "derived", model.weights.sources, low=0.0, high=kv,
+        weakest=model.weights.root, weakest_share=1.0, formula="KV cache read by one step, half full",
+    )  # fmt: skip
+    return derive(
+        "s",
+        "(weights touched + KV read) / (cards x bandwidth x share reached)",
+        [
+            ("weights touched", weights),
+            ("KV read", cache),
+            ("bandwidth", card.bandwidth),
+            ("share of bandwidth reached", efficiency.decode),
+        ],
+        lambda w, c, rate, share: (w + c) / (card.count * rate * share),
+        rising=(True, True, False, False),
+    )
+
+
+def _compute_time(model: Model, card: CardSpeed, efficiency: Efficiency, tokens: int) -> Quantity:
+    work = _described(model, 2.0 * multiplied_parameters(model) * tokens, "FLOP", "2 x active parameters x tokens")
+    return derive(
+        "s",
+        "2 x active parameters x tokens / (cards x 16-bit peak x share reached)",
+        [
+            ("operations", work),
+            ("16-bit dense peak", card.peak),
+            ("share of the peak reached", efficiency.prefill),
+        ],
+        lambda flop, rate, share: flop / (card.count * rate * share),
+        rising=(True, False, False),
+    )
+
+
+def _slower(memory: Quantity, compute: Quantity) -> tuple[Quantity, Bound]:
+    """The slower of two times, end by end; a compute time that is not known leaves the memory side alone."""
+    if compute.value is None or memory.value is None:
+        return memory, "bandwidth"
+    bound: Bound = "bandwidth" if memory.value >= compute.value else "compute"
+    chosen = memory if bound == "bandwidth" else compute
+    return replace(
+        chosen,
+        low=max(memory.lowest or 0.0, compute.lowest or 0.0),
+        high=max(memory.highest or 0.0, compute.highest or 0.0),
+    ), bound
+
+
+def _inverse(time: Quantity, count: float, unit: str, formula: str) -> Quantity:
+    return derive(unit, formula, [("time", time)], lambda seconds: count / seconds, rising=(False,))
+
+
+def predict(
+    model: Model, card: CardSpeed, efficiency: Efficiency, kv_bytes: float, sequences: int, prompt: int
+) -> Prediction:
+    """Prefill, decode, unloaded TTFT and ITL of a model on a card.
+
+    Args:
+        model: the model; without known weight bytes nothing is predicted.
+        card: bandwidth (B/s), dense 16-bit peak (FLOP/s), cards that share each step.
+        efficiency: shares reached.
+        kv_bytes: bytes of all sequences' caches at the stated context, over all cards.
+        sequences: sequences decoded together.
+        prompt: tokens of the prompt that TTFT is told for.
+    """
+    if model.weights.value is None:
+        reason = model.weights.note or message("unknown.weights")
+        none = unknown("token/s", reason)
+        return Prediction(none, none, none, unknown("s", reason), unknown("s", reason), None)
+    memory = _step_time(model, card, efficiency, kv_bytes, sequences)
+    compute = _compute_time(model, card, efficiency, sequences)
+    step, bound = _slower(memory, compute)
+    prefill_time = _compute_time(model, card, efficiency, prompt)
+    return Prediction(
+        prefill=_inverse(prefill_time, prompt, "token/s", "prompt tokens / prefill time"),
+        decode_per_sequence=_inverse(step, 1, "token/s", "1 / step time"),
+        decode_total=_inverse(step, sequences, "token/s", "sequences / step time"),
+        ttft_unloaded=_first_token(prefill_time, step),
+        itl=step,
+        bound=bound if step.value is not None else None,
+    )
+
+
+def _first_token(prefill: Quantity, step: Quantity) -> Quantity:
+    return derive("s", "prefill time + one step", [("prefill time", prefill), ("step", step)], lambda a, b: a + b)

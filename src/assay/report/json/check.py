@@ -1,0 +1,153 @@
+"""`assay check --json` (`assay.check/1`)."""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from assay.answers.check import CheckAnswer, CheckResult
+from assay.report.json.envelope import Envelope, Letter, Q
+from assay.report.json.model import ModelBody, model_body
+from assay.report.numbers import Language
+
+SCHEMA = "assay.check/1"
+
+
+class WorkloadBody(TypedDict):
+    """What was asked: tokens per sequence, sequences at once, the prompt that TTFT is told for, the KV format."""
+
+    context: int
+    concurrency: int
+    prompt: int
+    kv: str
+
+
+class CardBody(TypedDict):
+    """A kind of card and how many of it."""
+
+    id: str
+    count: int
+
+
+class MemoryBody(TypedDict):
+    """Bytes on each card; `available` is what the runtime allows itself; `host` is host memory."""
+
+    weights: Q
+    kv: Q
+    kv_per_sequence: Q
+    state: Q
+    activation: Q
+    overhead: Q
+    total: Q
+    available: Q
+    free: Q
+    host: Q
+
+
+class ExecutionBody(TypedDict):
+    """How one tensor group is executed, and its share of the bytes and of the work."""
+
+    role: str
+    weight_format: str
+    path: Literal["native", "converted", "weight-only", "refused", "unknown"]
+    regimes: list[dict[str, Any]]
+    bytes_share: float
+    work_share: float
+    evidence: list[dict[str, Any]]
+
+
+class SpeedBody(TypedDict):
+    """Speed as intervals, and what bounds decode (null when nothing is predicted)."""
+
+    prefill: Q
+    decode_per_sequence: Q
+    decode_total: Q
+    ttft_unloaded: Q
+    itl: Q
+    bound: Literal["bandwidth", "compute", "overhead", "communication", "host"] | None
+
+
+class LaunchBody(TypedDict):
+    """A command that runs it."""
+
+    runtime: str
+    command: str
+
+
+class ReasonBody(TypedDict):
+    """Why, or what to do: a stable code and its words."""
+
+    code: str
+    text: str
+
+
+class ResultBody(TypedDict):
+    """The answer for one set of cards."""
+
+    gpus: list[CardBody]
+    runtime: str
+    version: str | None
+    verdict: Literal["yes", "no", "unknown"]
+    memory: MemoryBody
+    max_context: Q
+    max_concurrency: Q
+    copies: Q
+    execution: list[ExecutionBody]
+    speed: SpeedBody
+    reasons: list[ReasonBody]
+    launch: NotRequired[LaunchBody]
+
+
+class Document(Envelope):
+    """The verdict for each set of cards; several where a card was ambiguous or several were named."""
+
+    model: ModelBody
+    workload: WorkloadBody
+    results: list[ResultBody]
+
+
+def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[str, Any]:
+    memory, speed = result.fit.memory, result.speed
+    body: dict[str, Any] = {
+        "gpus": [{"id": entry.card.gpu.id, "count": entry.count} for entry in result.cards],
+        "runtime": answer.runtime.id,
+        "version": answer.runtime.version,
+        "verdict": result.verdict,
+        "memory": {name: letter.q(getattr(memory, name)) for name in MemoryBody.__annotations__},
+        "max_context": letter.q(result.fit.max_context),
+        "max_concurrency": letter.q(result.fit.max_concurrency),
+        "copies": letter.q(result.fit.copies),
+        "execution": [
+            {
+                "role": group.role,
+                "weight_format": group.weight_format,
+                "path": group.path,
+                "regimes": [],
+                "bytes_share": round(group.bytes_share, 6),
+                "work_share": round(group.work_share, 6),
+                "evidence": [],
+            }
+            for group in result.execution
+        ],
+        "speed": {name: letter.q(getattr(speed, name)) for name in SpeedBody.__annotations__ if name != "bound"}
+        | {"bound": speed.bound},
+        "reasons": [{"code": what.code, "text": letter.text(what)} for what in (*result.reasons, *result.advice)],
+    }
+    if result.launch:
+        body["launch"] = {"runtime": answer.runtime.id, "command": result.launch}
+    return body
+
+
+def document(answer: CheckAnswer, language: Language) -> dict[str, Any]:
+    """The document of a verdict."""
+    letter = Letter(language)
+    workload = answer.workload
+    body = {
+        "model": model_body(answer.model, letter),
+        "workload": {
+            "context": workload.context,
+            "concurrency": workload.concurrency,
+            "prompt": workload.prompt,
+            "kv": answer.kv.id,
+        },
+        "results": [_result(result, answer, letter) for result in answer.results],
+    }
+    letter.cite((*answer.model.sources, *answer.runtime.sources))
+    return letter.close(SCHEMA, body, answer.messages)

@@ -1,0 +1,75 @@
+"""`assay formats --json` (`assay.formats/1`)."""
+
+from typing import Any, Literal, TypedDict
+
+from assay.answers.formats import FormatAnswer, FormatsAnswer
+from assay.report.json.envelope import Envelope, Letter, Q
+from assay.report.numbers import Language
+
+SCHEMA = "assay.formats/1"
+
+
+class EvidenceBody(TypedDict):
+    """What states a verdict: its basis, a sentence, and the ids of its sources."""
+
+    basis: str
+    statement: str
+    source: str
+
+
+class FormatBody(TypedDict):
+    """One number format: whether one matrix instruction multiplies it, and at what dense peak."""
+
+    format: str
+    verdict: Literal["native", "emulated", "absent", "unknown"]
+    instruction: str | None
+    rates: list[Q]
+    evidence: list[EvidenceBody]
+
+
+class ResultBody(TypedDict):
+    """One card: its number formats, and the paths per runtime (empty until they are known)."""
+
+    gpu: str
+    isa: str | None
+    formats: list[FormatBody]
+    paths: list[dict[str, Any]]
+
+
+class Document(Envelope):
+    """The number formats of each card named."""
+
+    results: list[ResultBody]
+
+
+def _format(entry: FormatAnswer, letter: Letter) -> dict[str, Any]:
+    support = entry.support
+    return {
+        "format": entry.format.id,
+        "verdict": entry.verdict,
+        "instruction": support.instruction if support else None,
+        "rates": [{**letter.q(peak.rate), "accumulate": peak.accumulate} for peak in entry.peaks],
+        "evidence": [
+            {"basis": support.basis, "statement": support.statement, "source": source}
+            for source in letter.cite(support.sources)
+        ]
+        if support
+        else [],
+    }
+
+
+def document(answer: FormatsAnswer, language: Language) -> dict[str, Any]:
+    """The document of the number formats."""
+    letter = Letter(language)
+    body = {
+        "results": [
+            {
+                "gpu": result.card.gpu.id,
+                "isa": result.card.gpu.isa,
+                "formats": [_format(entry, letter) for entry in result.formats],
+                "paths": [],
+            }
+            for result in answer.results
+        ]
+    }
+    return letter.close(SCHEMA, body, answer.messages)

@@ -1,0 +1,165 @@
+"""The verdict as a page: the answer, memory part by part, how far, how fast, what to do, the command."""
+
+from collections.abc import Callable
+
+from assay.answers.check import CardCount, CheckAnswer, CheckResult
+from assay.types.message import Message, message
+from assay.types.quantity import Quantity
+from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table, Tone
+
+TONES: dict[str, Tone] = {"yes": "good", "no": "bad", "unknown": "unsure"}
+Part = tuple[str, Callable[[CheckResult], Quantity]]
+MEMORY: tuple[Part, ...] = (
+    ("row.weights", lambda r: r.fit.memory.weights),
+    ("row.kv", lambda r: r.fit.memory.kv),
+    ("row.state", lambda r: r.fit.memory.state),
+    ("row.activation", lambda r: r.fit.memory.activation),
+    ("row.overhead", lambda r: r.fit.memory.overhead),
+    ("row.total", lambda r: r.fit.memory.total),
+    ("row.available", lambda r: r.fit.memory.available),
+    ("row.free", lambda r: r.fit.memory.free),
+)
+REACH: tuple[Part, ...] = (
+    ("row.max_context", lambda r: r.fit.max_context),
+    ("row.max_concurrency", lambda r: r.fit.max_concurrency),
+    ("row.copies", lambda r: r.fit.copies),
+)
+SPEED: tuple[Part, ...] = (
+    ("row.decode_per_sequence", lambda r: r.speed.decode_per_sequence),
+    ("row.decode_total", lambda r: r.speed.decode_total),
+    ("row.prefill", lambda r: r.speed.prefill),
+    ("row.ttft", lambda r: r.speed.ttft_unloaded),
+)
+
+
+def cards_name(cards: tuple[CardCount, ...]) -> str:
+    """`2x RTX PRO 6000 …`, `A + B`."""
+    return " + ".join(
+        f"{entry.count}x {entry.card.gpu.name}" if entry.count > 1 else entry.card.gpu.name for entry in cards
+    )
+
+
+def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
+    if len(answer.results) == 1:
+        result = answer.results[0]
+        code = f"check.headline.{result.verdict}"
+        released = answer.model.requantized_from is None and answer.model.released_format is not None
+        if result.verdict == "yes" and released:
+            code = "check.headline.yes_as_released"
+        return (
+            message(
+                code,
+                model=answer.model.name,
+                gpu=cards_name(result.cards),
+                format=(answer.model.released_format or "").upper().replace("_", " "),
+            ),
+        )
+    verdicts = {result.verdict for result in answer.results}
+    if len(verdicts) == 1:
+        code = f"check.headline.all_{answer.results[0].verdict}"
+        return (message(code, model=answer.model.name, count=len(answer.results)),)
+    fitting = sum(result.verdict == "yes" for result in answer.results)
+    return (message("check.headline.differ", model=answer.model.name, yes=fitting, count=len(answer.results)),)
+
+
+def _row(answer: CheckAnswer, code: str, read: Callable[[CheckResult], Quantity]) -> Row:
+    figures = [read(result) for result in answer.results]
+    values = {(figure.value, figure.low, figure.high) for figure in figures}
+    return Row(message(code), tuple(figures), strong=code == "row.total", differs=len(values) > 1)
+
+
+def _table(answer: CheckAnswer, title: Message, parts: tuple[Part, ...]) -> Table:
+    rows = [_row(answer, code, read) for code, read in parts]
+    rows = [row for row in rows if not _is_idle(row)]
+    columns = tuple(cards_name(result.cards) for result in answer.results)
+    return Table(title, columns, tuple(rows))
+
+
+def _is_idle(row: Row) -> bool:
+    """A state of zero bytes is not worth a line; everything else is."""
+    label = row.label
+    return (
+        not isinstance(label, str)
+        and label.code == "row.state"
+        and all(isinstance(cell, Quantity) and cell.value == 0 for cell in row.cells)
+    )
+
+
+def _verdicts(answer: CheckAnswer) -> Row:
+    words: tuple[Cell, ...] = tuple(message(f"verdict.{result.verdict}") for result in answer.results)
+    return Row(message("row.verdict"), words, strong=True, differs=len({r.verdict for r in answer.results}) > 1)
+
+
+def _identity(answer: CheckAnswer) -> Notes | None:
+    lines = [
+        line
+        for found in answer.identifications
+        if found.match == "ambiguous"
+        for line in (
+            message("check.ambiguous", query=found.query, count=len(found.candidates)),
+            *found.distinguish,
+        )
+    ]
+    return Notes(None, tuple(lines)) if lines else None
+
+
+def _what_to_do(answer: CheckAnswer) -> list[Block]:
+    blocks: list[Block] = []
+    for result in answer.results:
+        lines = (*result.reasons, *result.advice)
+        title = message("check.reasons")
+        if len(answer.results) > 1:
+            title = message("check.reasons_for", gpu=cards_name(result.cards))
+        if lines:
+            blocks.append(Notes(title, lines))
+    launches = tuple(dict.fromkeys(result.launch for result in answer.results if result.launch))
+    if len(launches) == 1:
+        blocks.append(Command(message("check.launch", runtime=answer.runtime.name), launches[0]))
+    return blocks
+
+
+def _same_notes(blocks: list[Block]) -> list[Block]:
+    """One note for all columns where every column says the same."""
+    notes = [block for block in blocks if isinstance(block, Notes)]
+    others = [block for block in blocks if not isinstance(block, Notes)]
+    if len(notes) > 1 and len({block.lines for block in notes}) == 1:
+        notes = [Notes(message("check.reasons"), notes[0].lines)]
+    return [*notes, *others]
+
+
+def layout(answer: CheckAnswer) -> Report:
+    """The page: verdict first, then memory, reach and speed for each set of cards, then what to do."""
+    workload = answer.workload
+    asked = message(
+        "check.asked",
+        runtime=answer.runtime.name,
+        version=answer.runtime.version or "",
+        context=workload.context,
+        concurrency=workload.concurrency,
+        kv=answer.kv.id,
+    )
+    memory = _table(answer, message("check.memory"), MEMORY)
+    if len(answer.results) > 1:
+        memory = memory._replace(rows=(_verdicts(answer), *memory.rows))
+    speed_title = message("check.speed", prompt=workload.prompt)
+    identity = _identity(answer)
+    blocks: list[Block] = [
+        *([identity] if identity else []),
+        memory,
+        _table(answer, message("check.reach"), REACH),
+        _table(answer, speed_title, SPEED),
+        *_same_notes(_what_to_do(answer)),
+        *([Notes(None, answer.messages)] if answer.messages else []),
+    ]
+    figures = tuple(
+        Figure(message(code), read(result)) for result in answer.results for code, read in (*MEMORY, *REACH, *SPEED)
+    )
+    verdicts = [result.verdict for result in answer.results]
+    tone = TONES["no" if "no" in verdicts else "unknown" if "unknown" in verdicts else "yes"]
+    return Report(
+        headline=(*_headline(answer), asked),
+        tone=tone,
+        blocks=tuple(blocks),
+        figures=figures,
+        sources=tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources))),
+    )
