@@ -98,8 +98,8 @@ def _plain(value: Any) -> Any:
 def basis_of(kinds: list[tuple[str, str]]) -> str:
     """The basis of a value from the (id, kind) of its sources.
 
-    A bound of our own makes it `assumed`, whatever else is cited; a vendor's document or code `documented`; a published measurement, or two third parties that agree,
-    `reported`; one third party, or copies only, `assumed`.
+    A bound of our own makes it `assumed`, whatever else is cited; a vendor's document or code `documented`; a
+    published measurement, or two third parties that agree, `reported`; one third party, or copies only, `assumed`.
     """
     if any(kind == "assumption" for _, kind in kinds):
         return "assumed"

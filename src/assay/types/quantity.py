@@ -159,7 +159,6 @@ def derive(
     function: Callable[..., float],
     *,
     rising: Sequence[bool] | None = None,
-    sources: tuple[str, ...] = (),
     note: Message | None = None,
 ) -> Quantity:
     """A figure computed from others by `function(*values)`; unknown as soon as one input is unknown.
@@ -171,7 +170,6 @@ def derive(
         function: plain arithmetic on floats.
         rising: for each input, whether the result rises with it (default: all do); the interval's ends are computed
             from the inputs' ends accordingly.
-        sources: further sources, of the formula itself.
         note: what to know about the result.
     """
     missing = _missing(inputs, unit)
@@ -190,7 +188,7 @@ def derive(
         value,
         unit,
         "derived",
-        tuple(dict.fromkeys((*_merged_sources(figures), *sources))),
+        _merged_sources(figures),
         low=low,
         high=high,
         weakest=weakest,
