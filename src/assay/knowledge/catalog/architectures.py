@@ -1,0 +1,37 @@
+"""Model architectures of the catalogue, by the `model_type` of a configuration or by GGUF's name."""
+
+from typing import Any
+
+from assay.knowledge import store
+
+KIND = "architecture"
+
+
+def architecture(model_type: str) -> dict[str, Any] | None:
+    """The entry of a model type with its aliases followed: {id, layout, …}; None when it is not known.
+
+    An entry with `like` takes the keys of the architecture it points at and overlays its own; without a name of its
+    own it is only another spelling.
+    """
+    body = store.entry(KIND, model_type)
+    if body is None:
+        return None
+    overlay = {key: value for key, value in body.items() if key != "like"}
+    if "like" in body:
+        base = store.entry(KIND, body["like"])
+        own = model_type if "name" in body else body["like"]
+        return None if base is None else {**base, **overlay, "id": own}
+    return {"id": model_type, **body}
+
+
+def of_gguf(name: str) -> dict[str, Any] | None:
+    """The architecture that llama.cpp calls by this name, or None."""
+    for model_type, body in store.entries(KIND).items():
+        if name in body.get("gguf", ()):
+            return architecture(model_type)
+    return None
+
+
+def known() -> list[str]:
+    """All model types, aliases included, in the order of the catalogue."""
+    return store.names(KIND)

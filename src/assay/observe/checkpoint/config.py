@@ -1,0 +1,167 @@
+"""A model from its configuration: architecture, layout, quantization scheme, bytes."""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from assay.errors import UnsupportedArchitecture
+from assay.knowledge.catalog import architectures, weight_formats
+from assay.observe.checkpoint import assemble, quantization
+from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.layouts.blocks import Architecture
+from assay.observe.checkpoint.tensors import Layout, joined
+from assay.types.message import Message, message
+from assay.types.model import Model, TensorGroup
+
+LAYOUTS = "assay.observe.checkpoint.layouts"
+QUANTIZED_NAMES = frozenset(
+    ("nvfp4", "mxfp4", "fp4", "fp8", "mxfp8", "int8", "int4", "w4a16", "w8a8", "w8a16", "w4a8", "awq", "gptq")
+) | frozenset(("4bit", "8bit", "3bit", "2bit", "bnb", "nf4", "exl2", "exl3", "hqq", "aqlm", "quip", "torchao"))
+
+
+class Origin(NamedTuple):
+    """Where a configuration comes from and what is known beside it.
+
+    Attributes:
+        name: for display.
+        file: what errors name.
+        container: `config` or `catalogue`.
+        sources: ids of sources of its figures.
+        released_format, requantized_from: see `Model`.
+        plain_format: format of unconverted tensors, where the publisher says it elsewhere.
+    """
+
+    name: str
+    file: str
+    container: str
+    sources: tuple[str, ...]
+    released_format: str | None = None
+    requantized_from: str | None = None
+    plain_format: str | None = None
+
+
+class Parts(NamedTuple):
+    """A configuration understood, before formats and bytes."""
+
+    architecture: Architecture
+    layout: Layout
+    config: Fields
+
+
+def understand(config: Fields) -> Parts:
+    """Architecture and layout of a configuration.
+
+    Raises:
+        UnsupportedArchitecture: its model_type is not in the catalogue, or a detail is not understood.
+        MalformedFile: a key is missing or wrong.
+    """
+    model_type = config.word("model_type")
+    if model_type is None:
+        raise config.broken("model_type", "missing_key")
+    body = architectures.architecture(model_type)
+    if body is None:
+        raise UnsupportedArchitecture(
+            message("error.unsupported_architecture", architecture=model_type, file=config.file),
+            message("hint.unsupported_architecture"),
+            file=config.file,
+            field="model_type",
+        )
+    text = config
+    if "text" in body:
+        text = config.nested(body["text"]) or config
+    module = import_module(f"{LAYOUTS}.{body['layout']}")
+    layout: Layout = module.layout(text, body)
+    if "vision" in body:
+        vision = config.nested("vision_config")
+        if vision is not None:
+            tower = import_module(f"{LAYOUTS}.vision")
+            layout.tensors.extend(tower.tensors(vision, body["vision"], layout.hidden_size))
+    return Parts(body, layout, config)
+
+
+def _plain_format(config: Fields, body: Architecture, origin: Origin) -> tuple[str | None, bool]:
+    """(format of unconverted tensors or None, whether the checkpoint itself says it)."""
+    text = config.nested("text_config")
+    for fields in (config, text):
+        for key in ("torch_dtype", "dtype"):
+            spelling = None if fields is None else fields.word(key)
+            if spelling is not None:
+                return weight_formats.config_types().get(spelling.removeprefix("torch.")), True
+    known = origin.plain_format or body.get("plain_format")
+    return known, known is not None
+
+
+def _named_quantized(name: str) -> str | None:
+    """A part of a repository's name that says it is quantized; a reason to doubt, never to conclude."""
+    words = name.lower().replace("/", "-").replace("_", "-").replace(".", "-").split("-")
+    return next((word for word in words if word in QUANTIZED_NAMES), None)
+
+
+def split(found: tuple[TensorGroup, ...]) -> tuple[tuple[TensorGroup, ...], tuple[TensorGroup, ...]]:
+    """(groups that a runtime loads, multi-token prediction layers that it loads on request)."""
+    return (
+        tuple(group for group in found if group.role != "mtp"),
+        tuple(group for group in found if group.role == "mtp"),
+    )
+
+
+def model(config: dict[str, Any], separate: dict[str, Any] | None, origin: Origin) -> Model:
+    """The model that a configuration describes.
+
+    Args:
+        config: the content of config.json.
+        separate: the content of hf_quant_config.json, if there is one.
+        origin: where they come from.
+
+    Raises:
+        UnsupportedArchitecture, MalformedFile: see `understand`.
+    """
+    return of_fields(
+        Fields(config, origin.file), None if separate is None else Fields(separate, "hf_quant_config.json"), origin
+    )
+
+
+def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
+    """`model` of objects that remember which keys were read."""
+    body, layout, _ = understand(config)
+    scheme = quantization.scheme(config, separate)
+    doubts: list[Message] = list(scheme.doubts)
+    notes: list[Message] = []
+    plain, said = _plain_format(config, body, origin)
+    hint = None if scheme.rules or origin.container == "catalogue" else _named_quantized(origin.name)
+    assumed = None
+    if hint is not None:
+        plain = "unknown"
+        doubts.append(message("doubt.name_says_quantized", "warning", word=hint))
+    elif plain is None:
+        if scheme.rules:
+            # Every published quantized checkpoint keeps the rest in 16 bits; the figure says that it was assumed.
+            plain = assumed = "bf16"
+            notes.append(message("note.plain_type_assumed", format="bf16"))
+        else:
+            plain = "unknown"
+            doubts.append(message("doubt.type_missing", "warning"))
+    loaded, optional = split(assemble.groups(layout.tensors, scheme, plain))
+    if not said and plain == "unknown" and not doubts:
+        doubts.append(message("doubt.type_missing", "warning"))
+    if "note" in body:
+        notes.append(message("text", text=body["note"]))
+    return Model(
+        name=origin.name,
+        architecture=body["id"],
+        released_format=origin.released_format,
+        requantized_from=origin.requantized_from,
+        groups=loaded,
+        layers=joined(layout.layers),
+        weights=assemble.weights(loaded, origin.sources, assumed=assumed),
+        hidden_size=layout.hidden_size,
+        vocabulary=layout.vocabulary,
+        intermediate=layout.intermediate,
+        experts=layout.experts,
+        experts_per_token=layout.experts_per_token,
+        max_context=layout.max_context,
+        container=origin.container,
+        sources=origin.sources,
+        doubts=tuple(doubts),
+        notes=tuple(notes),
+        optional=optional,
+    )

@@ -1,0 +1,115 @@
+"""Opens what a user names: regular files only, with a bound on every read."""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from assay.errors import MalformedFile, UnreadableFile
+from assay.types.message import message
+
+MAX_JSON_BYTES = 64 * 2**20
+"""The longest published configuration has 3 MB; an index of 100,000 tensors about 10 MB."""
+
+
+def unreadable(path: Path, reason: str) -> UnreadableFile:
+    """The error for a path that exists and cannot be used."""
+    return UnreadableFile(
+        message("error.unreadable_file", file=path.name, reason=reason),
+        message("hint.unreadable_file"),
+        file=str(path),
+    )
+
+
+def malformed(file: str, reason: str, field: str | None = None, offset: int | None = None) -> MalformedFile:
+    """The error for a file that breaks its format; `reason` is the last part of a message code."""
+    return MalformedFile(
+        message(f"error.malformed.{reason}", file=Path(file).name, field=field, offset=offset),
+        message("hint.malformed_file"),
+        file=file,
+        field=field,
+        offset=offset,
+    )
+
+
+def open_regular(path: Path) -> tuple[int, int]:
+    """(descriptor, size in bytes) of a regular file; a FIFO or a device is never waited for.
+
+    Raises:
+        UnreadableFile: it cannot be opened, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise unreadable(path, errno.errorcode.get(error.errno or 0, "unknown")) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise unreadable(path, "not-regular")
+    return descriptor, status.st_size
+
+
+def read_at_most(path: Path, limit: int) -> bytes:
+    """The whole content of a regular file of at most `limit` bytes.
+
+    Raises:
+        UnreadableFile: it cannot be opened or read.
+        MalformedFile: it is longer.
+    """
+    descriptor, size = open_regular(path)
+    with os.fdopen(descriptor, "rb") as stream:
+        if size > limit:
+            raise malformed(str(path), "too_long")
+        try:
+            content = stream.read(limit + 1)
+        except OSError as error:
+            raise unreadable(path, errno.errorcode.get(error.errno or 0, "unknown")) from error
+    if len(content) > limit:
+        raise malformed(str(path), "too_long")
+    return content
+
+
+class _RepeatedKeyError(ValueError):
+    """An object names a key twice: two readers would see two models."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def parse_object(content: bytes, file: str) -> dict[str, Any]:
+    """A JSON object; no key twice, no nesting beyond the interpreter's limit.
+
+    Raises:
+        MalformedFile: anything else.
+    """
+    try:
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
+    except json.JSONDecodeError as error:
+        raise malformed(file, "json", offset=error.pos) from error
+    except UnicodeDecodeError as error:
+        raise malformed(file, "json", offset=error.start) from error
+    except RecursionError as error:
+        raise malformed(file, "nesting") from error
+    except _RepeatedKeyError as error:
+        raise malformed(file, "repeated_key", field=str(error)) from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise malformed(file, "json") from error
+    if not isinstance(document, dict):
+        raise malformed(file, "not_object")
+    return document
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        UnreadableFile, MalformedFile: see `read_at_most` and `parse_object`.
+    """
+    return parse_object(read_at_most(path, MAX_JSON_BYTES), str(path))

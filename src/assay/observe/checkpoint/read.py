@@ -1,0 +1,97 @@
+"""A model from whatever names it: a file, a folder, or a name of the catalogue."""
+
+import os
+from pathlib import Path
+
+from assay.errors import UnknownModel
+from assay.knowledge.catalog import models
+from assay.observe.checkpoint import config, files
+from assay.types.message import message
+from assay.types.model import Model
+
+CONFIG = "config.json"
+SEPARATE = "hf_quant_config.json"
+
+
+def _separate(folder: Path) -> Path | None:
+    path = folder / SEPARATE
+    return path if path.exists() else None
+
+
+def from_config(path: Path) -> Model:
+    """The model of a config.json, with the hf_quant_config.json beside it if there is one.
+
+    Raises:
+        UnreadableFile, MalformedFile, UnsupportedArchitecture.
+    """
+    document = files.read_object(path)
+    beside = _separate(path.parent) if path.name == CONFIG else None
+    separate = None if beside is None else files.read_object(beside)
+    name = document.get("_name_or_path")
+    folder = path.resolve().parent.name
+    display = name if isinstance(name, str) and name and path.name != CONFIG else folder
+    if path.name != CONFIG:
+        display = path.stem
+    return config.model(document, separate, config.Origin(display, str(path), "config", (path.name,)))
+
+
+def from_catalogue(name: str) -> Model:
+    """The model with this name in the catalogue.
+
+    Raises:
+        UnknownModel: there is none, or several; the error's candidates name what was near.
+    """
+    found = models.entry(name)
+    origin = config.Origin(
+        found.id,
+        found.id,
+        "catalogue",
+        found.sources,
+        found.released_format,
+        found.requantized_from,
+        found.plain_format,
+    )
+    return config.model(found.config, found.separate, origin)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError):  # a NUL in the name
+            return False
+        raise files.unreadable(path, "EACCES") from error
+    return True
+
+
+def _looks_like_path(source: str) -> bool:
+    return source.startswith((".", "/", "~")) or source.count("/") > 1 or source.endswith((".gguf", ".json", ".safetensors"))
+
+
+def read(source: str | Path) -> Model:
+    """The model that a source names.
+
+    Args:
+        source: a config.json, a folder, a .safetensors or .gguf file, or a name of the catalogue (`Qwen3-30B-A3B`,
+            `qwen/qwen3-30b-a3b`). What exists on disk is read; a name is never matched in part.
+
+    Raises:
+        UnknownModel: nothing of that name exists.
+        UnreadableFile, MalformedFile: the file cannot be read, or breaks its format.
+        UnsupportedArchitecture, UnsupportedFile: it is understood as far as the error says, and no further.
+    """
+    text = os.fspath(source)
+    path = Path(text).expanduser()
+    if _exists(path):
+        return _from_path(path)
+    if isinstance(source, Path) or _looks_like_path(text):
+        raise UnknownModel(message("error.no_such_file", file=text), message("hint.unknown_model"), file=text)
+    return from_catalogue(text)
+
+
+def _from_path(path: Path) -> Model:
+    if path.is_dir():
+        return from_config(path / CONFIG)
+    return from_config(path)
