@@ -59,6 +59,11 @@ def test_a_product_whose_share_is_not_known_has_no_known_peak() -> None:
     assert peak.note is not None
 
 
+def test_a_restricted_product_is_not_assumed_to_be_unrestricted_in_other_formats() -> None:
+    half = RateFactor(("fp16",), "fp32", 0.5, ("whitepaper",), None)
+    assert derived_peak(card(rate_factors=(half,)), BF16).value is None
+
+
 def test_without_a_sourced_clock_the_peak_is_unknown() -> None:
     assert derived_peak(card(boost_clock=unknown("Hz", message("unknown.boost_clock"))), BF16).value is None
 

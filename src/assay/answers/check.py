@@ -9,10 +9,10 @@ from assay.answers.cards import Card, card
 from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge, UnknownGpu, UsageError
 from assay.knowledge.catalog.runtimes import kv_format, runtime, term
-from assay.knowledge.catalog.weight_formats import element_cost
+from assay.knowledge.catalog.weight_formats import storage
 from assay.knowledge.identity.identify import identify
 from assay.reason.memory.fit import CardMemory, Setting, fit
-from assay.reason.memory.requantize import requantized
+from assay.reason.memory.requantize import ElementCost, requantized
 from assay.reason.peaks import dense_peak
 from assay.reason.speed.roofline import CardSpeed, Efficiency, predict
 from assay.types.gpu import Identification
@@ -265,6 +265,15 @@ def _result(
         advice=_advice(setting, workload, answer),
         launch=_launch(request, setting, workload) if answer.verdict == "yes" else None,
     )
+
+
+def _cost(name: str) -> ElementCost:
+    """The storage of a weight format whose scales lie in blocks of a known number of elements."""
+    found = storage(name)
+    if found is None:
+        raise MissingKnowledge(message("error.unknown_weight_format", name=name), message("hint.unknown_weight_format"))
+    block = (found.block_outputs or 0) * (found.block_inputs or 0)
+    return ElementCost(name, found.bits, found.scale_bits if block else 0, block)
 
 
 def _model(request: CheckRequest) -> Model:

@@ -111,6 +111,13 @@ def basis_of(kinds: list[tuple[str, str]]) -> str:
     return "assumed"
 
 
+def rank_of(kinds: list[tuple[str, str]]) -> int:
+    """How good the evidence is, best first: a vendor's document, its code, what is reported, what is assumed."""
+    if any(kind == "vendor-document" for _, kind in kinds):
+        return 0
+    return {"documented": 1, "reported": 2, "assumed": 3}[basis_of(kinds)]
+
+
 class _Citer:
     """Turns cited inline tables into compact figures: {v, u, b, s, lo, hi, n}."""
 
@@ -136,9 +143,10 @@ class _Citer:
         values = [figure["v"]]
         for conflict in entry.get("conflicts", []):
             more = list(conflict.get("sources", []))
-            self._kinds(more, where)
-            ids += [name for name in more if name not in ids]
-            values.append(conflict[key] * factor)
+            # A third party's table, or a copy in code, does not widen what a vendor's document states.
+            if rank_of(self._kinds(more, where)) <= rank_of(self._kinds(list(entry["sources"]), where)):
+                ids += [name for name in more if name not in ids]
+                values.append(conflict[key] * factor)
         if "low" in entry or "high" in entry:
             values += [entry[end] * factor for end in ("low", "high") if end in entry]
         if len(values) > 1:

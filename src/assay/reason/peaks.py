@@ -9,9 +9,13 @@ FORMULA = "per-multiprocessor rate x multiprocessors x boost clock x product fac
 
 
 def _factor(gpu: Gpu, rate: InstructionRate) -> RateFactor | None:
-    for factor in gpu.rate_factors:
-        if rate.format in factor.formats and rate.accumulate == factor.accumulate:
+    """The product's factor; one that is restricted for some formats is not known for those that nobody names."""
+    same = [factor for factor in gpu.rate_factors if factor.accumulate == rate.accumulate]
+    for factor in same:
+        if rate.format in factor.formats:
             return factor
+    if same and rate.unit == "matrix":
+        return RateFactor((rate.format,), rate.accumulate, None, same[0].sources, None)
     return None
 
 

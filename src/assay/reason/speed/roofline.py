@@ -71,9 +71,10 @@ def _described(model: Model, value: float, unit: str, formula: str, low: float |
     )  # fmt: skip
 
 
-def _step_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float, sequences: int) -> Quantity:
-    """Seconds of one decode step; its lower end reads an empty KV cache, its value a half-full one."""
-    weights = _described(model, touched_bytes(model, sequences), "B", "weights touched by one step")
+def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float, tokens: int) -> Quantity:
+    """Seconds to read what a step over `tokens` tokens touches; the lower end reads an empty KV cache, the value a
+    half-full one."""
+    weights = _described(model, touched_bytes(model, tokens), "B", "weights touched by one step")
     cache = Quantity(
         kv / 2, "B", "derived", model.weights.sources, low=0.0, high=kv,
         weakest=model.weights.root, weakest_share=1.0, formula="KV cache read by one step, half full",
@@ -141,10 +142,14 @@ def predict(
         reason = model.weights.note or message("unknown.weights")
         none = unknown("token/s", reason)
         return Prediction(none, none, none, unknown("s", reason), unknown("s", reason), None)
-    memory = _step_time(model, card, efficiency, kv_bytes, sequences)
-    compute = _compute_time(model, card, efficiency, sequences)
-    step, bound = _slower(memory, compute)
-    prefill_time = _compute_time(model, card, efficiency, prompt)
+    step, bound = _slower(
+        _read_time(model, card, efficiency, kv_bytes, sequences), _compute_time(model, card, efficiency, sequences)
+    )
+    multiply = _compute_time(model, card, efficiency, prompt)
+    # A short prompt still reads every weight it touches; without a known peak there is no prefill figure at all.
+    prefill_time = (
+        multiply if multiply.value is None else _slower(_read_time(model, card, efficiency, 0.0, prompt), multiply)[0]
+    )
     return Prediction(
         prefill=_inverse(prefill_time, prompt, "token/s", "prompt tokens / prefill time"),
         decode_per_sequence=_inverse(step, 1, "token/s", "1 / step time"),

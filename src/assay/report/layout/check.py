@@ -71,7 +71,8 @@ def _row(answer: CheckAnswer, code: str, read: Callable[[CheckResult], Quantity]
 def _table(answer: CheckAnswer, title: Message, parts: tuple[Part, ...]) -> Table:
     rows = [_row(answer, code, read) for code, read in parts]
     rows = [row for row in rows if not _is_idle(row)]
-    columns = tuple(cards_name(result.cards) for result in answer.results)
+    # One set of cards stands in the headline already.
+    columns = tuple(cards_name(result.cards) for result in answer.results) if len(answer.results) > 1 else ("",)
     return Table(title, columns, tuple(rows))
 
 
