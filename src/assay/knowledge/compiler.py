@@ -63,8 +63,12 @@ class CatalogueError(Exception):
 
 
 def fingerprint(data: Path) -> Fingerprint:
-    """(relative path, size, mtime in ns) of every TOML file below `data`, sorted: deletions show as well."""
-    found: Fingerprint = []
+    """(relative path, size, mtime in ns) of every TOML file below `data` and of this compiler, sorted.
+
+    Deletions show as well, and so does a compiler that would read the same files differently.
+    """
+    own = Path(__file__).stat()
+    found: Fingerprint = [("compiler", own.st_size, own.st_mtime_ns)]
     pending = [str(data)]
     while pending:
         with os.scandir(pending.pop()) as entries:
