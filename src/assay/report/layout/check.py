@@ -39,7 +39,14 @@ def cards_name(cards: tuple[CardCount, ...]) -> str:
     )
 
 
+def _model_name(answer: CheckAnswer) -> str:
+    """The repository's own name, without its owner: the headline has one line."""
+    name = answer.model.name
+    return name.rsplit("/", 1)[-1] if answer.model.container == "catalogue" else name
+
+
 def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
+    name = _model_name(answer)
     if len(answer.results) == 1:
         result = answer.results[0]
         code = f"check.headline.{result.verdict}"
@@ -49,7 +56,7 @@ def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
         return (
             message(
                 code,
-                model=answer.model.name,
+                model=name,
                 gpu=cards_name(result.cards),
                 format=(answer.model.released_format or "").upper().replace("_", " "),
             ),
@@ -57,9 +64,9 @@ def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
     verdicts = {result.verdict for result in answer.results}
     if len(verdicts) == 1:
         code = f"check.headline.all_{answer.results[0].verdict}"
-        return (message(code, model=answer.model.name, count=len(answer.results)),)
+        return (message(code, model=name, count=len(answer.results)),)
     fitting = sum(result.verdict == "yes" for result in answer.results)
-    return (message("check.headline.differ", model=answer.model.name, yes=fitting, count=len(answer.results)),)
+    return (message("check.headline.differ", model=name, yes=fitting, count=len(answer.results)),)
 
 
 def _row(answer: CheckAnswer, code: str, read: Callable[[CheckResult], Quantity]) -> Row:
