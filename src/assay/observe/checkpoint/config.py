@@ -7,6 +7,7 @@ from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures, weight_formats
 from assay.observe.checkpoint import assemble, quantization
 from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture
 from assay.observe.checkpoint.tensors import Layout, joined
 from assay.types.message import Message, message
@@ -70,6 +71,8 @@ def understand(config: Fields) -> Parts:
         text = config.nested(body["text"]) or config
     module = import_module(f"{LAYOUTS}.{body['layout']}")
     layout: Layout = module.layout(text, body)
+    if "audio_config" in body.get("refuse", ()) and config.has("audio_config"):
+        raise blocks.not_understood(config, "audio_config")
     if "vision" in body:
         vision = config.nested("vision_config")
         if vision is not None:
@@ -94,6 +97,14 @@ def _named_quantized(name: str) -> str | None:
     """A part of a repository's name that says it is quantized; a reason to doubt, never to conclude."""
     words = name.lower().replace("/", "-").replace("_", "-").replace(".", "-").split("-")
     return next((word for word in words if word in QUANTIZED_NAMES), None)
+
+
+def _tower_missing(config: Fields, body: Architecture) -> bool:
+    """Whether the model class has a vision tower that the configuration does not describe."""
+    if "vision" not in body or config.has("vision_config"):
+        return False
+    classes = config.words("architectures") or ()
+    return any(name.endswith("ForConditionalGeneration") for name in classes)
 
 
 def split(found: tuple[TensorGroup, ...]) -> tuple[tuple[TensorGroup, ...], tuple[TensorGroup, ...]]:
@@ -141,6 +152,9 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
             plain = "unknown"
             doubts.append(message("doubt.type_missing", "warning"))
     loaded, optional = split(assemble.groups(layout.tensors, scheme, plain))
+    if _tower_missing(config, body):
+        loaded = (*loaded, TensorGroup("vision", "unknown", 0, 0, 0, 0))
+        doubts.append(message("doubt.vision_not_described", "warning"))
     if not said and plain == "unknown" and not doubts:
         doubts.append(message("doubt.type_missing", "warning"))
     if "note" in body:

@@ -76,7 +76,7 @@ def ends(
     if not tied:
         builder.tensors[-1] = builder.tensors[-1]._replace(rows_used=1)
         builder.matrix("head", "lm_head", sizes.vocabulary, sizes.hidden)
-    builder.vector("norm", "norm", sizes.hidden)
+    builder.vector("norm", arch.get("last_norm", "norm"), sizes.hidden)
 
 
 def attention(  # noqa: PLR0913 - the facts of an attention block

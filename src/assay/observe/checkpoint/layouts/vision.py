@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
+from assay.observe.checkpoint.layouts.blocks import gated_mlp, not_understood
 from assay.observe.checkpoint.tensors import Builder, Tensor
 
 
@@ -84,10 +85,79 @@ def _moonvit(builder: Builder, fields: Fields, text_hidden: int) -> None:
     builder.matrix("vision", "mm_projector.proj.2", fields.count("text_hidden_size", text_hidden), merged, bias=True)
 
 
+def _llama4(builder: Builder, fields: Fields, text_hidden: int) -> None:
+    hidden, width = fields.count("hidden_size"), fields.count("intermediate_size")
+    patch = fields.count("patch_size")
+    positions = (fields.count("image_size") // patch) ** 2 + 1
+    out, projected = fields.count("vision_output_dim"), fields.count("projector_output_dim")
+    shuffled = fields.count("projector_input_dim")
+    builder.vector("vision", "vision_model.class_embedding", hidden)
+    builder.vector("vision", "vision_model.positional_embedding_vlm", positions, hidden)
+    builder.vector("vision", "vision_model.patch_embedding.linear", hidden, 3 * patch * patch)
+    _norm(builder, "vision_model.layernorm_pre", hidden)
+    _norm(builder, "vision_model.layernorm_post", hidden)
+    for number in range(fields.layers()):
+        path = f"vision_model.model.layers.{number}"
+        _block(builder, path, hidden, width, joined=False, norms=("input_layernorm", "post_attention_layernorm"))
+    # Pixel shuffling by 1/2 in both directions joins four patches.
+    builder.matrix("vision", "vision_model.vision_adapter.mlp.fc1", shuffled, 4 * hidden)
+    builder.matrix("vision", "vision_model.vision_adapter.mlp.fc2", projected, shuffled)
+    builder.matrix("vision", "multi_modal_projector.linear_1", text_hidden, out)
+
+
+def _gemma4(builder: Builder, fields: Fields, text_hidden: int) -> None:
+    if fields.flag("use_clipped_linears"):
+        raise not_understood(fields, "use_clipped_linears")
+    hidden, width = fields.count("hidden_size"), fields.count("intermediate_size")
+    patch, head_dim = fields.count("patch_size"), fields.count("head_dim")
+    queries = fields.count("num_attention_heads") * head_dim
+    keys = fields.count("num_key_value_heads") * head_dim
+    path = "vision_tower.patch_embedder"
+    builder.vector("vision", f"{path}.position_embedding_table", 2, fields.count("position_embedding_size"), hidden)
+    builder.matrix("vision", f"{path}.input_proj", hidden, 3 * patch * patch)
+    for number in range(fields.layers()):
+        path = f"vision_tower.encoder.layers.{number}"
+        for name, outputs in (("q_proj", queries), ("k_proj", keys), ("v_proj", keys)):
+            builder.matrix("vision", f"{path}.self_attn.{name}.linear", outputs, hidden)
+        builder.matrix("vision", f"{path}.self_attn.o_proj.linear", hidden, queries)
+        builder.vector("vision", f"{path}.self_attn.q_norm", head_dim)
+        builder.vector("vision", f"{path}.self_attn.k_norm", head_dim)
+        gated_mlp(builder, "vision", f"{path}.mlp", hidden, width)
+        for norm in ("input", "post_attention", "pre_feedforward", "post_feedforward"):
+            builder.vector("vision", f"{path}.{norm}_layernorm", hidden)
+    if fields.flag("standardize"):
+        builder.vector("vision", "vision_tower.std_bias", hidden)
+        builder.vector("vision", "vision_tower.std_scale", hidden)
+    builder.matrix("vision", "embed_vision.embedding_projection", text_hidden, hidden)
+
+
+def _minimax_m3(builder: Builder, fields: Fields, text_hidden: int) -> None:
+    hidden, width = fields.count("hidden_size"), fields.count("intermediate_size")
+    patch = fields.count("patch_size")
+    compression = fields.nested("img_token_compression_config")
+    if compression is None:
+        raise fields.broken("img_token_compression_config", "missing_key")
+    merged = text_hidden * compression.count("spatial_merge_size") ** 2
+    depth = compression.count("temporal_patch_size")
+    channels = fields.count("num_channels", 3)
+    builder.vector("vision", "vision_tower.embeddings.proj", hidden, channels, depth, patch, patch)
+    _norm(builder, "vision_tower.pre_layrnorm", hidden)
+    for number in range(fields.layers()):
+        path = f"vision_tower.layers.{number}"
+        _block(builder, path, hidden, width, joined=False, norms=("layer_norm1", "layer_norm2"))
+    builder.matrix("vision", "multi_modal_projector.linear_1", text_hidden, hidden, bias=True)
+    builder.matrix("vision", "multi_modal_projector.linear_2", text_hidden, text_hidden, bias=True)
+    builder.matrix("vision", "patch_merge_mlp.linear_1", text_hidden, merged, bias=True)
+    builder.matrix("vision", "patch_merge_mlp.linear_2", text_hidden, text_hidden, bias=True)
+
+
 _TOWERS: dict[str, Callable[[Builder, Fields, int], None]] = {
     "qwen3_vl": _qwen3_vl,
     "siglip": _siglip,
     "moonvit": _moonvit,
+    "llama4": _llama4,
+    "gemma4": _gemma4,
+    "minimax_m3": _minimax_m3,
 }
 
 
