@@ -87,3 +87,20 @@ def test_of_contradicting_peaks_the_lower_is_promised() -> None:
     rate = dense_peak((published(5e14), published(4e14), published(3e14, "fp16")), "bf16")
     assert isinstance(rate, Quantity)
     assert rate.value == 4e14
+
+
+def test_what_nobody_publishes_is_not_promised_at_a_better_rate_than_what_is() -> None:
+    fp16 = InstructionRate("fp16", "fp32", "matrix", 1024, ("isa",), "documented")
+    isa = InstructionSet("sm_90a", "", "NVIDIA", "SM", "9.0", (BF16, fp16), ())
+    whole = 1024 * 170 * 2407e6
+    capped = peaks_of(card(published_peaks=(published(0.9 * whole),)), isa)
+    assert capped[-1].rate.value == pytest.approx(0.9 * whole)
+    rounded = peaks_of(card(published_peaks=(published(0.99 * whole),)), isa)
+    assert rounded[-1].rate.value == pytest.approx(whole)
+
+
+def test_a_published_vector_peak_does_not_hide_the_matrix_one() -> None:
+    matrix = InstructionRate("fp32", "fp32", "matrix", 512, ("isa",), "documented")
+    isa = InstructionSet("gfx942", "", "AMD", "CU", None, (matrix,), ())
+    vector = Peak("fp32", "fp32", "dense", "vector", exact(1e12, "FLOP/s", "documented"))
+    assert [peak.unit for peak in peaks_of(card(published_peaks=(vector,)), isa)] == ["vector", "matrix"]

@@ -1,7 +1,7 @@
 """Does this model fit this card as released, how far, and how fast: the question most people come with."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import NamedTuple
 
@@ -165,7 +165,9 @@ def _weakest_card(column: tuple[CardCount, ...]) -> Card:
 
 
 def _slowest(figures: list[Quantity]) -> Quantity:
-    return min(figures, key=lambda figure: figure.lowest or 0.0)
+    """The lowest figure, counted at its lower end: of a card that shows itself as two devices, one."""
+    slowest = min(figures, key=lambda figure: figure.lowest or 0.0)
+    return replace(slowest, value=slowest.lowest) if slowest.value is not None else slowest
 
 
 def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:

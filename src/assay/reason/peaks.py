@@ -5,6 +5,9 @@ from assay.types.message import message
 from assay.types.quantity import Quantity, derive, exact, unknown
 
 INTEGER_FORMATS = frozenset({"int8", "int4", "int1"})
+AGREEMENT = 0.02
+"""Published and arithmetic peaks within 2 % of each other agree: vendors round."""
+CAPPED_FORMULA = "arithmetic peak x lowest share that the product's published peaks show"
 FORMULA = "per-multiprocessor rate x multiprocessors x boost clock x product factor"
 
 
@@ -50,18 +53,49 @@ def _product(values: tuple[float, ...]) -> float:
     return result
 
 
+def published_share(gpu: Gpu, instruction_set: InstructionSet | None) -> float:
+    """The lowest share of its arithmetic peaks that the product's published dense matrix peaks show, at most 1.
+
+    Some products run matrix instructions below their boost clock, or are restricted without saying so; a peak that
+    nobody publishes is not promised at a better rate than the published ones.
+    """
+    shares = [1.0]
+    for rate in instruction_set.rates if instruction_set else ():
+        whole = derived_peak(gpu, rate).value
+        if rate.unit != "matrix" or not whole:
+            continue
+        shares += [
+            (peak.rate.value or whole) / whole
+            for peak in gpu.published_peaks
+            if (peak.format, peak.accumulate, peak.sparsity, peak.unit)
+            == (rate.format, rate.accumulate, "dense", "matrix")
+        ]
+    lowest = min(shares)
+    return lowest if lowest < 1.0 - AGREEMENT else 1.0
+
+
+def _capped(peak: Quantity, share: float) -> Quantity:
+    if share == 1.0 or peak.value is None:
+        return peak
+    shown = exact(share, "ratio", peak.root, *peak.sources)
+    return derive(peak.unit, CAPPED_FORMULA, [("arithmetic peak", peak), ("share", shown)], lambda a, b: a * b)
+
+
 def peaks_of(gpu: Gpu, instruction_set: InstructionSet | None) -> tuple[Peak, ...]:
     """Published peaks first, then the derived dense ones that no publication covers.
 
     Two publications that contradict each other both stay: the reader is shown both.
     """
-    covered = {(peak.format, peak.accumulate, peak.sparsity) for peak in gpu.published_peaks}
-    covered_any = {(peak.format, peak.sparsity) for peak in gpu.published_peaks if peak.accumulate == "unstated"}
+    covered = {(p.format, p.accumulate, p.unit) for p in gpu.published_peaks if p.sparsity == "dense"}
+    share = published_share(gpu, instruction_set)
     peaks = list(gpu.published_peaks)
     for rate in instruction_set.rates if instruction_set else ():
-        if (rate.format, rate.accumulate, "dense") in covered or (rate.format, "dense") in covered_any:
+        if (rate.format, rate.accumulate, rate.unit) in covered or (rate.format, "unstated", rate.unit) in covered:
             continue
-        peaks.append(Peak(rate.format, rate.accumulate, "dense", rate.unit, derived_peak(gpu, rate)))
+        peak = derived_peak(gpu, rate)
+        if rate.unit == "matrix":
+            peak = _capped(peak, share)
+        peaks.append(Peak(rate.format, rate.accumulate, "dense", rate.unit, peak))
     return tuple(peaks)
 
 
