@@ -10,7 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import MalformedFile, UnknownGpu, UsageError
+from assay.errors import MalformedFile, NoGpu, UnknownGpu, UsageError
 from assay.observe import profile as file
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
@@ -122,9 +122,7 @@ def _card(query: str) -> str:
         )
     near = ", ".join(found.suggestions)
     hint = message("hint.did_you_mean", names=near) if near else message("hint.unknown_gpu")
-    raise UnknownGpu(
-        message("error.unknown_gpu", query=query), hint, field="gpu", candidates=found.suggestions
-    )
+    raise UnknownGpu(message("error.unknown_gpu", query=query), hint, field="gpu", candidates=found.suggestions)
 
 
 def _cards(_name: str, value: Value) -> str:
@@ -258,3 +256,40 @@ def remove(name: str) -> ProfileAnswer:
     profile = _checked(file.parse(text, path), path)
     file.write_text(path, text)
     return ProfileAnswer(path, profile, message("profile.unset", name=key))
+
+
+def _cards_here() -> tuple[str, ...]:
+    """The GPUs of this machine as one would ask for them: equal ones counted together, an uncertain one as each
+    card that it may be; what the catalogue does not know is left out.
+
+    Raises:
+        NoGpu: this machine shows none.
+    """
+    from assay.answers.gpu import answer  # noqa: PLC0415 -- looks at the drivers: only when needed
+
+    counts: dict[str, int] = {}
+    for result in answer(None).results:
+        for name in result.identification.candidates:
+            counts[name] = counts.get(name, 0) + 1
+    return tuple(name if count == 1 else f"{count}x {name}" for name, count in counts.items())
+
+
+def default_cards() -> tuple[str, ...]:
+    """The cards of a question that names none: this machine's, else the profile's.
+
+    Raises:
+        NoGpu: neither knows one.
+        UnknownGpu: this machine's is not in the catalogue, and the profile names none.
+        UnreadableFile, MalformedFile: the profile is there and cannot be used.
+    """
+    try:
+        here = _cards_here()
+    except NoGpu:
+        stored = load().gpu
+        if stored is None:
+            raise
+        return (stored,)
+    stored = None if here else load().gpu
+    if not here and stored is None:
+        raise UnknownGpu(message("error.unknown_device"), message("hint.no_gpu"))
+    return here or (stored or "",)

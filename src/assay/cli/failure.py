@@ -77,9 +77,7 @@ def _usage(error: Exception) -> tuple[Message, Message]:
     if isinstance(error, complaint.BadParameter):
         choices = getattr(getattr(error.param, "type", None), "choices", None)
         if choices:
-            return message("error.bad_choice", name=name), message(
-                "hint.choose", names=", ".join(map(str, choices))
-            )
+            return message("error.bad_choice", name=name), message("hint.choose", names=", ".join(map(str, choices)))
         return message("error.bad_value", name=name, reason=error.message.rstrip(".")), help_hint
     text = error.format_message() if isinstance(error, complaint.ClickException) else str(error)
     return message("error.usage", reason=text.rstrip(".")), help_hint
@@ -91,8 +89,4 @@ def _parameter_name(error: Exception) -> str:
         return str(getattr(error, "param_hint", None) or "?")
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
-    return str(
-        parameter.make_metavar(getattr(error, "ctx", None))
-        if parameter.metavar is None
-        else parameter.metavar
-    )
+    return str(parameter.make_metavar(getattr(error, "ctx", None)) if parameter.metavar is None else parameter.metavar)

@@ -39,11 +39,7 @@ def _run(arguments: list[str], door: Door) -> int:
     if "_ASSAY_COMPLETE" in os.environ:
         from click.shell_completion import shell_complete
 
-        return (
-            0
-            if shell_complete(assay, {}, "assay", "_ASSAY_COMPLETE", os.environ["_ASSAY_COMPLETE"]) == 0
-            else 2
-        )
+        return 0 if shell_complete(assay, {}, "assay", "_ASSAY_COMPLETE", os.environ["_ASSAY_COMPLETE"]) == 0 else 2
     try:
         with assay.make_context("assay", arguments, obj=door) as context:
             code = assay.invoke(context)

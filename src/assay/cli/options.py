@@ -21,9 +21,7 @@ def common(function: Decorated) -> Decorated:
             expose_value=False,
             help="help.option.lang",
         ),
-        click.option(
-            "--explain", cls=SpokenOption, is_flag=True, expose_value=False, help="help.option.explain"
-        ),
+        click.option("--explain", cls=SpokenOption, is_flag=True, expose_value=False, help="help.option.explain"),
         click.option("--json", cls=SpokenOption, is_flag=True, expose_value=False, help="help.option.json"),
     ):
         function = option(function)

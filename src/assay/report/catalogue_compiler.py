@@ -1,9 +1,9 @@
 """Compiles a translation catalogue from the text that people edit (.po) into the file gettext reads (.mo).
 
-Standard library only: the build hook runs this file by its path in an isolated build. A wheel carries the .mo
-alone and trusts it; a checkout rebuilds a .mo that does not belong to the .po beside it, and where the folder
-cannot be written it translates from memory. The grammar is gettext's, without contexts: msgid, msgid_plural,
-msgstr, msgstr[n].
+Standard library only: the build hook runs this file by its path in an isolated build. A wheel carries the .mo alone
+and trusts it; a checkout rebuilds a .mo that does not belong to the .po beside it, and where the folder cannot be
+written it translates from memory. The grammar is gettext's, without contexts: msgid, msgstr, msgstr[n], and
+msgid_plural, which here names the parameter that counts ("{count}").
 """
 
 import ast
@@ -20,6 +20,8 @@ Entry = tuple[str, str | None, tuple[str, ...]]
 
 MO_MAGIC = 0x950412DE
 STAMP = "x-catalogue"
+COUNTER = "counter of "
+"""Key of the parameter that chooses a plural form: what msgid_plural names."""
 
 
 class CatalogueError(Exception):
@@ -86,6 +88,8 @@ def compiled(entries: list[Entry], stamp: str) -> bytes:
     """The .mo file of the entries; `stamp` goes into its header and says which .po it was made from."""
     pairs: list[tuple[bytes, bytes]] = []
     for code, plural, forms in entries:
+        if plural is not None:
+            pairs.append((f"{COUNTER}{code}".encode(), plural.strip("{}").encode()))
         key = code if plural is None else f"{code}\0{plural}"
         text = "\0".join(forms) if code else f"{forms[0].rstrip()}\n{STAMP}: {stamp}\n"
         pairs.append((key.encode(), text.encode()))

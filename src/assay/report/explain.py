@@ -67,9 +67,7 @@ def _source(source: Source, width: int) -> list[Line]:
     return lines + ([Line(f"    {source.url}", "faint")] if source.url else [])
 
 
-def explain_lines(
-    figures: Iterable[Figure], sources: Iterable[Source], language: Language, width: int
-) -> list[Line]:
+def explain_lines(figures: Iterable[Figure], sources: Iterable[Source], language: Language, width: int) -> list[Line]:
     """The explanation of the figures, then the sources that they cite with title, date and address."""
     lines: list[Line] = [Line(""), Line(say(message("explain.title"), language), "title")]
     for name, figure in walk(figures, language):

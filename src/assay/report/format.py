@@ -64,7 +64,8 @@ def amount(figure: Quantity, language: Language) -> str:
     if low is None or high is None or low == high:
         return text
     ends = _digits(low, way, language, -1), _digits(high, way, language, 1)
-    return f"{text} ({ends[0]}–{ends[1]})"
+    dash = "…" if low < 0 else "–"  # "-36–-31" cannot be read
+    return f"{text} ({ends[0]}{dash}{ends[1]})"
 
 
 def figure_text(figure: Quantity, language: Language) -> str:

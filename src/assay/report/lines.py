@@ -47,8 +47,6 @@ def wrapped(text: str, width: int, indent: str = "", hanging: str | None = None)
     return found or [indent.rstrip()]
 
 
-def prose(
-    text: str, width: int, style: Style = "plain", indent: str = "", hanging: str | None = None
-) -> list[Line]:
+def prose(text: str, width: int, style: Style = "plain", indent: str = "", hanging: str | None = None) -> list[Line]:
     """Prose as lines of one style."""
     return [Line(line, style) for line in wrapped(text, width, indent, hanging)]

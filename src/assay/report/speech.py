@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from assay.report.format import LEGEND, figure_text, letter
-from assay.report.numbers import Language
+from assay.report.numbers import NO_BREAK_SPACE, Language
 from assay.report.words import say
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity
@@ -32,9 +32,12 @@ class Speech:
         return [f"[{index}] {say(note, self.language)}" for note, index in self.notes.items()]
 
     def legend(self) -> str:
-        """The basis letters that were used and what they mean; empty when there was none."""
+        """The basis letters that were used and what they mean; empty when there was none.
+
+        No-break spaces hold each letter to its words.
+        """
         used = [(mark, code) for mark, code in LEGEND.items() if mark in self.letters]
         parts = [f"{mark} {say(message(code), self.language)}" for mark, code in used]
         if self.differs:
             parts.append(f"≠ {say(message('legend.differs'), self.language)}")
-        return " · ".join(parts)
+        return " · ".join(part.replace(" ", NO_BREAK_SPACE) for part in parts)

@@ -1,7 +1,7 @@
 """A table of a report as lines: columns that fit, heads that wrap, further columns stacked below.
 
-Figures never wrap. When the columns do not fit side by side they are dealt out in groups, the labels
-repeated, so that several cards compare well in a terminal of 100 columns.
+Figures never wrap. When the columns do not fit side by side they are dealt out in groups, the labels repeated, so that
+several cards compare well in a terminal of 100 columns.
 """
 
 import re
@@ -25,13 +25,21 @@ NARROWEST_PROSE = 18
 
 
 class Column(NamedTuple):
-    """A column ready for the page: `figures` alone are set flush right, `fixed` cells stay whole."""
+    """A column ready for the page.
+
+    Attributes:
+        head, cells: their texts.
+        fixed: for each cell, whether it is a figure, which never wraps.
+        right: whether the column is set flush right.
+        width, narrowest: columns of the terminal that it likes to have, and the fewest that it can do with.
+    """
 
     head: str
     cells: tuple[str, ...]
     fixed: tuple[bool, ...]
-    figures: bool
+    right: bool
     width: int
+    narrowest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +61,31 @@ def cell_text(cell: Cell, speech: Speech) -> str:
     return clean(say(cell, speech.language))
 
 
+def _longest(text: str) -> int:
+    return max((width_of(word) for word in text.split()), default=0)
+
+
 def _column(head: Message | str, cells: list[Cell], speech: Speech) -> Column:
-    figures = all(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
-    texts = [cell_text(cell, speech) for cell in cells]
-    if figures:  # "d?" is one wider than "D": pad, so that the digits stand under each other
-        wide = any(text.endswith(" d?") for text in texts)
-        texts = [text + " " if wide and LETTERED.search(text) else text for text in texts]
-    title = clean(say(head, speech.language))
-    words = max((width_of(word) for word in title.split()), default=0)
-    widest = max((width_of(text) for text in texts), default=0)
     fixed = tuple(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
-    return Column(title, tuple(texts), fixed, figures, max(widest, words, min(width_of(title), WIDEST_HEAD)))
+    # Data in words beside figures is a sheet of facts and reads from the left; figures alone stand under each other.
+    right = any(isinstance(cell, (Quantity, int)) for cell in cells) and not any(type(cell) is str for cell in cells)
+    texts = [cell_text(cell, speech) for cell in cells]
+    if right and any(text.endswith(" d?") for text in texts):
+        # "d?" is one wider than "D": pad, so that the digits stand under each other
+        texts = [text + " " if LETTERED.search(text) else text for text in texts]
+    title = clean(say(head, speech.language))
+    figures = max((width_of(text) for text, whole in zip(texts, fixed, strict=True) if whole), default=0)
+    prose_wide = max((width_of(text) for text, whole in zip(texts, fixed, strict=True) if not whole), default=0)
+    words = max((_longest(text) for text, whole in zip(texts, fixed, strict=True) if not whole), default=0)
+    narrowest = max(figures, _longest(title), min(prose_wide, max(words, NARROWEST_PROSE)))
+    return Column(
+        title,
+        tuple(texts),
+        fixed,
+        right,
+        max(figures, prose_wide, narrowest, min(width_of(title), WIDEST_HEAD)),
+        narrowest,
+    )
 
 
 def _grid(table: Table, speech: Speech) -> _Grid:
@@ -83,24 +105,20 @@ def _grid(table: Table, speech: Speech) -> _Grid:
 
 
 def _groups(columns: tuple[Column, ...], room: int) -> list[tuple[Column, ...]]:
-    """The columns in groups that fit `room`, as even as they come; a lone column is cut to the room."""
-    for count in range(1, len(columns) + 1):
+    """The columns in groups that fit `room`, as few and as even as they come."""
+    for count in range(1, len(columns)):
         size = -(-len(columns) // count)
         dealt = [columns[start : start + size] for start in range(0, len(columns), size)]
-        if all(sum(column.width + len(GAP) for column in group) <= room for group in dealt):
+        if all(sum(column.narrowest + len(GAP) for column in group) <= room for group in dealt):
             return dealt
-    return [(column._replace(width=min(column.width, room - len(GAP))),) for column in columns]
+    return [(column,) for column in columns]
 
 
 def _squeezed(columns: tuple[Column, ...], room: int) -> tuple[Column, ...]:
-    """Columns of words made narrower, the widest first, until the table fits or none can give more."""
+    """The columns of a group made narrower, the widest first, until they fit or none can give more."""
     found = list(columns)
     while sum(column.width + len(GAP) for column in found) > room:
-        givers = [
-            index
-            for index, column in enumerate(found)
-            if not column.figures and column.width > NARROWEST_PROSE
-        ]
+        givers = [index for index, column in enumerate(found) if column.width > column.narrowest]
         if not givers:
             break
         widest = max(givers, key=lambda index: found[index].width)
@@ -110,17 +128,15 @@ def _squeezed(columns: tuple[Column, ...], room: int) -> tuple[Column, ...]:
 
 def _padded(text: str, column: Column) -> str:
     space = " " * max(0, column.width - width_of(text))
-    return space + text if column.figures else text + space
+    return space + text if column.right else text + space
 
 
-def _beside(
-    label: list[str], cells: list[list[str]], grid_width: int, columns: tuple[Column, ...]
-) -> list[str]:
+def _beside(label: list[str], cells: list[list[str]], label_width: int, columns: tuple[Column, ...]) -> list[str]:
     height = max(len(label), *(len(cell) for cell in cells), 1)
     lines = []
     for index in range(height):
         first = label[index] if index < len(label) else ""
-        parts = [first + " " * max(0, grid_width - width_of(first))]
+        parts = [first + " " * max(0, label_width - width_of(first))]
         parts += [
             _padded(cell[index] if index < len(cell) else "", column)
             for cell, column in zip(cells, columns, strict=True)
@@ -138,10 +154,9 @@ def _block(grid: _Grid, columns: tuple[Column, ...]) -> list[Line]:
         lines.append(Line("─" * total, "faint"))
     for row, (label, style) in enumerate(zip(grid.labels, grid.styles, strict=True)):
         cells = [
-            [column.cells[row]] if column.fixed[row] else wrapped(column.cells[row], column.width)
-            for column in columns
+            [column.cells[row]] if column.fixed[row] else wrapped(column.cells[row], column.width) for column in columns
         ]
-        indent = label[: len(label) - len(label.lstrip())] if label[:2] == "  " else ""
+        indent = label[: len(label) - len(label.lstrip())]
         name = wrapped(label.lstrip(), grid.label_width, indent, indent + "  ") if label else [""]
         lines += [Line(text, style) for text in _beside(name, cells, grid.label_width, columns)]
     return lines
@@ -154,7 +169,7 @@ def table_lines(table: Table, speech: Speech, width: int) -> list[Line]:
     if not grid.columns:
         return lines + [Line(text, style) for text, style in zip(grid.labels, grid.styles, strict=True)]
     room = width - grid.label_width
-    for index, group in enumerate(_groups(_squeezed(grid.columns, room), room)):
+    for index, group in enumerate(_groups(grid.columns, room)):
         lines += [Line("")] if index else []
-        lines += _block(grid, group)
+        lines += _block(grid, _squeezed(group, room))
     return lines

@@ -1,7 +1,7 @@
 """A report as lines of text: the headline first and alone, tables, notes, a legend of the letters."""
 
 from assay.report.lines import MAX_WIDTH, Line, Style, clean, prose
-from assay.report.numbers import Language
+from assay.report.numbers import NO_BREAK_SPACE, Language
 from assay.report.speech import Speech
 from assay.report.table import table_lines
 from assay.report.words import say
@@ -44,5 +44,7 @@ def report_lines(report: Report, language: Language, width: int = MAX_WIDTH) -> 
     foot = [line for note in speech.foot() for line in prose(note, width, "faint", hanging="    ")]
     lines += [Line(""), *foot] if foot else []
     legend = speech.legend()
-    lines += [Line(""), *prose(legend, width, "faint")] if legend else []
+    if legend:
+        laid = prose(legend, width, "faint")
+        lines += [Line(""), *(line._replace(text=line.text.replace(NO_BREAK_SPACE, " ")) for line in laid)]
     return lines

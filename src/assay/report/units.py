@@ -20,7 +20,7 @@ GIB, MIB, KIB = 2.0**30, 2.0**20, 2.0**10
 
 
 def _bytes(size: float) -> Shown:
-    if size >= 0.1 * GIB:
+    if size > 0.25 * GIB:  # a cache of 128 MiB is not 0.12 GiB
         return Shown("unit.gib", GIB, 2 if size < 100 * GIB else 1)
     if size >= 0.5 * MIB:
         return Shown("unit.mib", MIB, 1)
@@ -57,6 +57,8 @@ def shown(unit: str, value: float) -> Shown:
         code = {"B/s": "unit.gb_per_s", "FLOP/s": "unit.tflop_per_s", "OP/s": "unit.top_per_s"}[unit]
         divisor = 1e9 if unit == "B/s" else 1e12
         return Shown(code, divisor, 1 if size / divisor >= 10 else 2)
+    if unit == "parameter":
+        return Shown("unit.billion", 1e9, 1) if size >= 1e9 else Shown("unit.million", 1e6, 1)
     fixed = {
         "Hz": Shown("unit.mhz", 1e6, 0, grouping=False),
         "W": Shown("unit.watt", 1, 0 if size >= 10 else 1),

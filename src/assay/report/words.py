@@ -2,8 +2,9 @@
 
 A catalogue's msgid is the message's code, its msgstr a template with {parameters}. A number is written as the
 language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a base unit as people read it, and
-`{port:raw}` without grouping. A template with plural forms is chosen by the parameter `count`, else by its
-first integer.
+`{port:raw}`
+without grouping; `{what:code}` is itself a code. Which plural form is meant is decided by the parameter that
+msgid_plural names.
 """
 
 import os
@@ -37,9 +38,7 @@ def language_of(*wishes: str | None, environment: Mapping[str, str] = os.environ
         environment: LC_ALL, LC_MESSAGES and LANG are read, in that order; the first that is set decides.
     """
     asked = [wish for wish in wishes if wish]
-    locale = next(
-        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
-    )
+    locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
     for wish in (*asked, locale):
         for language in LANGUAGES:
             if wish.lower().replace("-", "_").split("_")[0].split(".")[0] == language:
@@ -47,11 +46,11 @@ def language_of(*wishes: str | None, environment: Mapping[str, str] = os.environ
     return "en"
 
 
-def counted(parameters: Mapping[str, Parameter]) -> int | None:
-    """The number that chooses a plural form: `count`, else the first integer parameter."""
-    if isinstance(count := parameters.get("count"), int):
-        return count
-    return next((value for value in parameters.values() if type(value) is int), None)
+def counter(code: str, language: Language) -> str | None:
+    """The parameter that chooses the plural form of this code; None where it has but one form."""
+    key = catalogue_compiler.COUNTER + code
+    found = translations(language).gettext(key)
+    return None if found == key else found
 
 
 def in_unit(value: float, unit: str, language: Language) -> str:
@@ -78,6 +77,8 @@ def _filled(template: str, parameters: Mapping[str, Parameter], language: Langua
     def value(match: re.Match[str]) -> str:
         name, spec = match.groups()
         given = parameters.get(name)
+        if spec == "code":
+            return say(message(str(given)), language)
         if isinstance(given, bool) or not isinstance(given, (int, float)):
             return "" if given is None else str(given)
         return in_unit(given, spec, language) if spec else plain(given, language)
@@ -95,11 +96,11 @@ def say(what: Message | str, language: Language) -> str:
     parameters = dict(what.parameters)
     if what.code == "text":
         return str(parameters.get("text", ""))
-    count = counted(parameters)
     catalogue = translations(language)
-    # The plural first: gettext alone would answer with the form of 1.
-    template = what.code if count is None else catalogue.ngettext(what.code, what.code, count)
-    if template == what.code:
+    count = parameters.get(counter(what.code, language) or "")
+    if isinstance(count, int):
+        template = catalogue.ngettext(what.code, what.code, count)
+    else:
         template = catalogue.gettext(what.code)
     if template == what.code:
         given = ", ".join(f"{name}={value}" for name, value in parameters.items())

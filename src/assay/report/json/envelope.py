@@ -115,8 +115,7 @@ class Letter:
             "knowledge_digest": store.digest(),
             **body,
             "sources": {
-                found.id: {"title": found.title, "url": found.url, "date": found.date}
-                for found in sources(self._cited)
+                found.id: {"title": found.title, "url": found.url, "date": found.date} for found in sources(self._cited)
             },
             "messages": [self.message(what) for what in messages],
         }

@@ -30,9 +30,7 @@ class Document(TypedDict):
     error: ErrorBody
 
 
-def document(
-    kind: Kind, message: Message, hint: Message, exit_code: int, language: Language
-) -> dict[str, Any]:
+def document(kind: Kind, message: Message, hint: Message, exit_code: int, language: Language) -> dict[str, Any]:
     """The error document of something that is no `AssayError` (Ctrl-C, a bug, the command line)."""
     error = {"kind": kind, "message": say(message, language), "hint": say(hint, language), "exit": exit_code}
     return {"schema": SCHEMA, "error": error}

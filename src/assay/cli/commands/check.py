@@ -1,0 +1,73 @@
+"""`assay check`: does a model fit, how far, how fast, and what executes."""
+
+import click
+
+from assay.cli.door import Door
+from assay.cli.options import common
+from assay.cli.output import print_json, print_report
+from assay.cli.spoken import SpokenCommand, SpokenOption
+
+
+@click.command(cls=SpokenCommand, help="help.check")
+@click.argument("model")
+@click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu")
+@click.option("--runtime", cls=SpokenOption, metavar="R", help="help.check.runtime")
+@click.option("--weights", cls=SpokenOption, metavar="F", help="help.check.weights")
+@click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv")
+@click.option("--context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.check.context")
+@click.option(
+    "--concurrency",
+    cls=SpokenOption,
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="C",
+    help="help.check.concurrency",
+)
+@click.option(
+    "--adapters",
+    cls=SpokenOption,
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="help.check.adapters",
+)
+@click.option("--offload", cls=SpokenOption, is_flag=True, help="help.check.offload")
+@common
+@click.pass_obj
+def check(
+    door: Door,
+    model: str,
+    gpus: tuple[str, ...],
+    runtime: str | None,
+    weights: str | None,
+    kv: str | None,
+    context: int | None,
+    concurrency: int,
+    adapters: int,
+    offload: bool,
+) -> int:
+    """The verdict for each set of cards."""
+    from assay.answers.check import CheckRequest, answer
+    from assay.answers.profile import default_cards
+
+    request = CheckRequest(
+        model=model,
+        gpus=gpus or default_cards(),
+        runtime=runtime,
+        weights=weights,
+        kv=kv,
+        context=context,
+        concurrency=concurrency,
+        adapters=adapters,
+        offload=offload,
+    )
+    found = answer(request)
+    if door.as_json:
+        from assay.report.json.check import document
+
+        print_json(document(found, door.language))
+    else:
+        from assay.report.layout.check import layout
+
+        print_report(layout(found), door)
+    return found.exit_code

@@ -1,0 +1,169 @@
+"""A card as a page; candidates side by side where the name is ambiguous; suggestions where it is unknown."""
+
+from assay.answers.cards import Card, card
+from assay.answers.gpu import GpuAnswer, GpuResult
+from assay.report.comparison import FIGURES, accumulator, dense_rows, figure_rows, format_names, key_of, ordered_keys
+from assay.types.gpu import Gpu, PciId, Peak
+from assay.types.message import Message, message
+from assay.types.quantity import exact
+from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table, Tone
+
+SIDE_BY_SIDE = 6
+"""More candidates than this are listed one in a row: six columns are two screens already."""
+
+
+def pci_text(entry: PciId) -> str:
+    """`10de:2bb1`, with subsystem and revision where they are needed: `10de:2bb1 (subsystem 10de:204b, rev c8)`."""
+    more = [f"subsystem {entry.subsystem}"] if entry.subsystem else []
+    more += [f"rev {entry.revision}"] if entry.revision else []
+    return f"{entry.device} ({', '.join(more)})" if more else entry.device
+
+
+def _facts(found: Card) -> Table:
+    gpu, isa = found.gpu, found.instruction_set
+    rows = list(figure_rows((found,)))
+    chip = f"{gpu.isa} · {isa.name}" if isa and isa.name != gpu.isa else gpu.isa
+    words: tuple[tuple[str, Cell], ...] = (
+        ("gpu.row.pcie", gpu.pcie),
+        ("gpu.row.isa", chip),
+        ("gpu.row.pci_ids", ", ".join(pci_text(entry) for entry in gpu.pci) or None),
+        ("gpu.row.driver_names", ", ".join(gpu.driver_names) or None),
+        ("gpu.row.launched", gpu.launched),
+        ("gpu.row.id", gpu.id),
+    )
+    rows += [Row(message(code), (cell,)) for code, cell in words if cell is not None]
+    return Table(None, ("",), tuple(rows))
+
+
+def _peak_rows(peaks: tuple[Peak, ...]) -> tuple[Row, ...]:
+    """A row for each format and accumulator; publications that contradict each other stand below each other."""
+    names = format_names()
+    rows = []
+    for key in ordered_keys(peaks, names):
+        dense = [peak.rate for peak in peaks if key_of(peak) == key and peak.sparsity == "dense"]
+        sparse = [peak.rate for peak in peaks if key_of(peak) == key and peak.sparsity == "2:4"]
+        for index in range(max(len(dense), len(sparse))):
+            cells: tuple[Cell, ...] = (
+                accumulator(key, names),
+                dense[index] if index < len(dense) else None,
+                sparse[index] if index < len(sparse) else None,
+            )
+            rows.append(Row(names.get(key.format, key.format), cells))
+    return tuple(rows)
+
+
+def _peaks(found: Card) -> list[Block]:
+    if not found.peaks:
+        return [Notes(None, (message("gpu.no_peaks"),))]
+    heads = (message("gpu.column.accumulate"), message("gpu.column.dense"), message("gpu.column.sparse"))
+    return [Table(message("gpu.peaks"), heads, _peak_rows(found.peaks))]
+
+
+def _figures(cards: tuple[Card, ...]) -> list[Figure]:
+    names = format_names()
+    figures = []
+    for found in cards:
+        prefix = f"{found.gpu.name}: " if len(cards) > 1 else ""
+        for code, read in FIGURES:
+            label: Message | str = message("gpu.figure_of", gpu=found.gpu.name, what=code) if prefix else message(code)
+            figures.append(Figure(label, read(found)))
+        for peak in found.peaks:
+            name = names.get(peak.format, peak.format)
+            figures.append(Figure(f"{prefix}{name} / {peak.accumulate} / {peak.sparsity}", peak.rate))
+    return figures
+
+
+def _notes(result: GpuResult, gpus: tuple[Gpu, ...]) -> list[Block]:
+    lines = (*result.identification.notes, *(gpu.note for gpu in gpus if gpu.note is not None))
+    return [Notes(message("gpu.notes"), lines)] if lines else []
+
+
+def _device(result: GpuResult) -> list[Block]:
+    """What this machine's driver says of the device, beside what the catalogue says of the product."""
+    device = result.device
+    if device is None:
+        return []
+    rows: list[tuple[str, Cell]] = [
+        ("gpu.device.name", device.name),
+        ("gpu.device.pci", pci_text(device.pci) if device.pci else None),
+        ("gpu.device.bus", device.bus_address),
+        ("gpu.device.driver", device.driver_version),
+    ]
+    if device.memory_total_bytes is not None:
+        rows.insert(1, ("gpu.device.memory", exact(device.memory_total_bytes, "B", "measured")))
+    shown = tuple(Row(message(code), (cell,)) for code, cell in rows if cell is not None)
+    missing = tuple(message("gpu.device.missing", what=what, reason=why) for what, why in device.missing)
+    blocks: list[Block] = [Table(message("gpu.device.title", index=device.index), ("",), shown)]
+    return [*blocks, Notes(None, missing)] if missing else blocks
+
+
+def _exact(result: GpuResult, gpu: Gpu) -> Report:
+    found = card(gpu.id)
+    headline = message("gpu.headline", name=gpu.name, vendor=gpu.vendor, architecture=gpu.architecture)
+    count = result.identification.count
+    if count > 1:
+        headline = message("gpu.headline_several", name=gpu.name, vendor=gpu.vendor, count=count)
+    blocks = [_facts(found), *_peaks(found), *_device(result), *_notes(result, (gpu,))]
+    status = () if gpu.status == "released" else (message(f"gpu.status.{gpu.status}"),)
+    return Report((headline, *status), "plain", tuple(blocks), tuple(_figures((found,))))
+
+
+def _listed(cards: tuple[Card, ...]) -> Table:
+    """Many candidates: one in a row, the figures that most often tell cards apart in columns."""
+    codes = ("gpu.row.memory_sold", "gpu.row.bandwidth", "gpu.row.multiprocessors", "gpu.row.power_limit")
+    reads = dict(FIGURES)
+    rows = tuple(Row(found.gpu.name, tuple(reads[code](found) for code in codes)) for found in cards)
+    return Table(message("gpu.candidates"), tuple(message(code) for code in codes), rows)
+
+
+def _ambiguous(result: GpuResult) -> Report:
+    asked = result.identification
+    cards = tuple(card(gpu.id) for gpu in result.candidates)
+    headline = message("gpu.headline_ambiguous", query=asked.query, count=len(cards))
+    blocks: list[Block] = []
+    if len(cards) > SIDE_BY_SIDE:
+        blocks.append(_listed(cards))
+    else:
+        columns = tuple(found.gpu.name for found in cards)
+        ids = Row(message("gpu.row.pci_ids"), tuple(_ids(found.gpu) for found in cards))
+        blocks.append(Table(message("gpu.candidates"), columns, (*figure_rows(cards), ids)))
+        if rows := dense_rows(cards):
+            blocks.append(Table(message("gpu.peaks_dense"), columns, rows))
+    if asked.distinguish:
+        blocks.append(Notes(message("gpu.distinguish.title"), asked.distinguish))
+    blocks += [*_device(result), *_notes(result, ())]
+    return Report((headline,), "unsure", tuple(blocks), tuple(_figures(cards)))
+
+
+def _ids(gpu: Gpu) -> Cell:
+    return ", ".join(dict.fromkeys(entry.device for entry in gpu.pci)) or None
+
+
+def _unknown(result: GpuResult) -> Report:
+    asked = result.identification
+    blocks: list[Block] = []
+    if asked.suggestions:
+        blocks.append(
+            Notes(message("gpu.suggestions"), tuple(message("text", text=name) for name in asked.suggestions))
+        )
+    blocks += [*_device(result), *_notes(result, ())]
+    return Report((message("gpu.headline_unknown", query=asked.query),), "bad", tuple(blocks))
+
+
+def _one(result: GpuResult) -> Report:
+    if result.gpu is not None:
+        return _exact(result, result.gpu)
+    return _ambiguous(result) if result.candidates else _unknown(result)
+
+
+def layout(answer: GpuAnswer) -> Report:
+    """The page of a query, or of this machine's devices one after the other."""
+    pages = [_one(result) for result in answer.results]
+    if len(pages) == 1:
+        return pages[0]
+    blocks: list[Block] = []
+    for page in pages:
+        blocks += [Notes(page.headline[0], page.headline[1:]), *page.blocks]
+    tone: Tone = "plain" if all(page.tone == "plain" for page in pages) else "unsure"
+    figures = tuple(dict.fromkeys(figure for page in pages for figure in page.figures))
+    return Report((message("gpu.headline_machine", count=len(pages)),), tone, tuple(blocks), figures)

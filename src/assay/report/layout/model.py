@@ -1,0 +1,107 @@
+"""A model as a page: what it is, where its bytes are, what its layers remember."""
+
+from assay.report.figures import fixed_state, group_size, layer_cache, token_cache
+from assay.types.message import message
+from assay.types.model import LayerGroup, Model, TensorGroup
+from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
+
+
+def _headline(model: Model) -> tuple[str, dict[str, str | int | float | None]]:
+    dense = model.active_parameters == model.parameters
+    parameters = {"name": model.name, "parameters": model.parameters, "weights": model.weights.value}
+    return (
+        ("model.headline", parameters)
+        if dense
+        else (
+            "model.headline_moe",
+            {**parameters, "active": model.active_parameters},
+        )
+    )
+
+
+def _facts(model: Model) -> Table:
+    rows: list[tuple[str, Cell]] = [
+        ("model.architecture", model.architecture),
+        ("model.released_format", model.released_format or message("figure.unknown")),
+        ("model.requantized_from", model.requantized_from),
+        ("model.weights", model.weights),
+        ("model.parameters", model.parameters),
+        ("model.active", model.active_parameters if model.experts else None),
+        ("model.experts", _experts(model)),
+        ("model.max_context", model.max_context or message("model.max_context_unknown")),
+        ("model.kv_per_token", token_cache(model)),
+        ("model.state", fixed_state(model)),
+    ]
+    return Table(None, ("",), tuple(Row(message(code), (cell,)) for code, cell in rows if cell is not None))
+
+
+def _experts(model: Model) -> Cell:
+    if not model.experts:
+        return None
+    return message("model.experts_value", experts=model.experts, chosen=model.experts_per_token)
+
+
+def _group_rows(model: Model, groups: tuple[TensorGroup, ...]) -> tuple[Row, ...]:
+    return tuple(
+        Row(
+            message(f"role.{group.role}"),
+            (group.format, group.parameters, group.active, group_size(model, group)),
+        )
+        for group in groups
+    )
+
+
+def _groups(model: Model) -> Table:
+    heads = ("model.column.format", "model.column.parameters", "model.column.active", "model.column.bytes")
+    rows = _group_rows(model, model.groups)
+    total = Row(message("model.total"), (None, model.parameters, None, model.weights), strong=True)
+    return Table(message("model.groups"), tuple(message(head) for head in heads), (*rows, total))
+
+
+def _heads(layers: LayerGroup) -> Cell:
+    if layers.kind == "mla":
+        return message("model.latent", latent=layers.latent_dim, rope=layers.rope_dim)
+    if not layers.kv_heads:
+        return None
+    if layers.key_dim == layers.value_dim:
+        return message("model.heads", query=layers.query_heads, kv=layers.kv_heads, size=layers.key_dim)
+    return message(
+        "model.heads_uneven",
+        query=layers.query_heads,
+        kv=layers.kv_heads,
+        key=layers.key_dim,
+        value=layers.value_dim,
+    )
+
+
+def _layers(model: Model) -> Table:
+    heads = ("model.column.layers", "model.column.heads", "model.column.window", "model.column.kv_per_token")
+    rows = tuple(
+        Row(
+            message(f"layer.{layers.kind}"),
+            (layers.count, _heads(layers), layers.window, layer_cache(model, layers)),
+        )
+        for layers in model.layers
+    )
+    return Table(message("model.layers"), tuple(message(head) for head in heads), rows)
+
+
+def layout(model: Model) -> Report:
+    """The page of a model; what was not understood makes it unsure and stands in the second line."""
+    code, parameters = _headline(model)
+    doubts = (message("model.doubtful"), *model.doubts) if model.doubts else ()
+    blocks: list[Block] = [_facts(model), _groups(model), _layers(model)]
+    if model.optional:
+        heads = tuple(message(f"model.column.{name}") for name in ("format", "parameters", "active", "bytes"))
+        blocks.append(Table(message("model.optional"), heads, _group_rows(model, model.optional)))
+    if model.notes:
+        blocks.append(Notes(message("model.notes"), model.notes))
+    figures = [Figure(message("model.weights"), model.weights)]
+    figures += [Figure(message("model.kv_per_token"), token_cache(model))]
+    return Report(
+        headline=(message(code, **parameters), *doubts),
+        tone="unsure" if doubts else "plain",
+        blocks=tuple(blocks),
+        figures=tuple(figures),
+        sources=model.sources,
+    )
