@@ -7,9 +7,8 @@ import pytest
 
 from assay.knowledge.identity.identify import identify
 
-ROWS = list(
-    csv.DictReader((Path(__file__).parents[1] / "data" / "names.csv").open(encoding="utf-8", newline=""))
-)
+NAMES = Path(__file__).parents[1] / "data" / "names.csv"
+ROWS = list(csv.DictReader(NAMES.read_text(encoding="utf-8").splitlines()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row['kind']}: {row['query']}" for row in ROWS])

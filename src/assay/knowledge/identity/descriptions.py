@@ -7,9 +7,7 @@ _LABEL = re.compile(r"^\s*(?:gpu|device)\s*\d+\s*[:=]\s*", re.IGNORECASE)
 _UUID = re.compile(r"\(\s*uuid:.*", re.IGNORECASE)
 _OPENGL = re.compile(r"/pcie?/sse2\s*$", re.IGNORECASE)
 _BRACKET = re.compile(r"\[([^\[\]]+)\]")
-_PARENTHESIS = re.compile(
-    r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)", re.IGNORECASE
-)
+_PARENTHESIS = re.compile(r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)", re.IGNORECASE)
 _CLASS = re.compile(r"^[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?$")
 _MAKERS = frozenset({"amd/ati", "ati", "amd"})
 
@@ -47,9 +45,7 @@ def _alternatives(text: str) -> tuple[str, ...]:
 def describe(text: str) -> Description:
     """The part of a text that names a card."""
     text = _OPENGL.sub("", _UUID.sub("", _LABEL.sub("", text)))
-    brackets = [
-        inner for inner in _BRACKET.findall(text) if not _CLASS.match(inner) and inner.lower() not in _MAKERS
-    ]
+    brackets = [inner for inner in _BRACKET.findall(text) if not _CLASS.match(inner) and inner.lower() not in _MAKERS]
     text = brackets[-1] if brackets else _PARENTHESIS.sub(" ", text)
     _, mark, after = text.partition("w/")
     if mark:

@@ -35,9 +35,7 @@ def _texts(code: str, cards: Sequence[Gpu], of: Callable[[Gpu], str]) -> list[Me
 
 
 def _pci(card: Gpu) -> str:
-    ids = [
-        " ".join(filter(None, (p.device, p.subsystem, p.revision and f"rev {p.revision}"))) for p in card.pci
-    ]
+    ids = [" ".join(filter(None, (p.device, p.subsystem, p.revision and f"rev {p.revision}"))) for p in card.pci]
     return ", ".join(ids)
 
 
@@ -60,8 +58,6 @@ def distinguish(candidates: Sequence[str]) -> tuple[Message, ...]:
         if card.tells_apart
     ]
     messages += [
-        message("gpu.distinguish.pci", gpu=card.id, name=card.name, ids=_pci(card))
-        for card in cards
-        if card.pci
+        message("gpu.distinguish.pci", gpu=card.id, name=card.name, ids=_pci(card)) for card in cards if card.pci
     ]
     return tuple(messages)

@@ -29,32 +29,32 @@ def identify(query: str) -> Identification:
     text = query[: words.MAXIMUM_QUERY_CHARACTERS]
     product = products().get(text.strip().lower())
     if product is not None:
-        return _identification(query, 1, _Answer((product,), decided=True), parse(text))
+        return _identification(query, 1, _Answer((product,), decided=True), Query((), 1, ()))
     given = parse_pci(text)
     if given is not None:
-        return _identification(query, 1, _pci(given), parse(text))
-    parsed = parse(text)
-    if parsed.cards is None or (text.strip()[:2].startswith("-") and text.strip()[1:2].isdigit()):
+        return _identification(query, 1, _pci(given), Query((), 1, ()))
+    return _named(query, text)
+
+
+def _is_negative(text: str) -> bool:
+    return text.strip()[:1] == "-" and text.strip()[1:2].isdigit()
+
+
+def _named(query: str, text: str) -> Identification:
+    """First the text as a whole (a driver's own line may hold brackets), then the name in it."""
+    description = describe(text)
+    parsed = parse(description.text)
+    if parsed.cards is None or _is_negative(text):
         note = message("gpu.count.invalid", "warning", maximum=words.MAXIMUM_COUNT)
         return Identification(query, "unknown", 1, (), suggestions=_suggestions(parsed, ()), notes=(note,))
-    return _named(query, text, parsed)
-
-
-def _named(query: str, text: str, parsed: Query) -> Identification:
-    found = find(parsed)
-    if found.products:
-        return _identification(query, parsed.cards or 1, _answer(found), parsed)
-    description = describe(text)
-    if description.alternatives:
+    whole = find(parse(text))
+    if whole.products:
+        answer = _answer(whole)
+    elif description.alternatives:
         answer = _any_of(description.alternatives)
-    elif description.text != text:
-        parsed = parse(description.text)
-        found = find(parsed)
-        answer = _answer(found)
     else:
-        answer = _answer(found)
-    answer = _by_revision(answer, revision_in(text))
-    return _identification(query, parsed.cards or 1, answer, parsed)
+        answer = _answer(find(parsed) if description.text != text else whole)
+    return _identification(query, parsed.cards, _by_revision(answer, revision_in(text)), parsed)
 
 
 def _answer(found: Found) -> _Answer:
@@ -66,7 +66,7 @@ def _pci(given: PciId) -> _Answer:
     notes = found.notes
     if not found.decided and len(found.products) == 1:
         notes = (*notes, message("gpu.pci.undecided", "warning", device=given.device))
-    return _Answer(found.products, decided=found.decided, notes=notes)
+    return _Answer(found.products, decided=found.decided, notes=notes, near=found.near)
 
 
 def _any_of(alternatives: Sequence[str]) -> _Answer:
@@ -85,9 +85,7 @@ def _by_revision(answer: _Answer, revision: str | None) -> _Answer:
     """A revision beside a name decides where the candidates' PCI entries name revisions."""
     if revision is None or len(answer.products) < 2:
         return answer
-    fitting = tuple(
-        product for product in answer.products if any(entry.revision == revision for entry in product.pci)
-    )
+    fitting = tuple(product for product in answer.products if any(entry.revision == revision for entry in product.pci))
     return _Answer(fitting, decided=True) if len(fitting) == 1 else answer
 
 
@@ -97,9 +95,7 @@ def _identification(query: str, count: int, answer: _Answer, parsed: Query) -> I
     if answer.products and not released:
         notes += [message("gpu.unreleased", "warning", name=product.name) for product in answer.products]
     notes += [
-        message("gpu.announced", "warning", name=product.name)
-        for product in released
-        if product.status == "announced"
+        message("gpu.announced", "warning", name=product.name) for product in released if product.status == "announced"
     ]
     if not released:
         suggestions = _suggestions(parsed, answer.near)

@@ -1,12 +1,14 @@
 """From words to products: exact driver name, alias or name, then whole words; never a substring."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from assay.knowledge.identity import words
 from assay.knowledge.identity.products import Product, key, keys, related, vocabulary
 from assay.knowledge.identity.query import Query, memory_gib
 from assay.types.message import Message, message
+
+_Test = Callable[[Product, float], bool]
 
 
 class Found(NamedTuple):
@@ -24,18 +26,17 @@ def find(query: Query) -> Found:
     nearby = related(query.words)
     with_vendor, plain = key(query.words, vendor=True), key(query.words)
     exact = tuple(product for product in nearby if with_vendor in keys(product).drivers)
-    if exact:
+    if exact and not all(map(_is_uncommon, exact)):
         return Found(exact)
     by_words = _by_words(query, nearby)
-    exact = tuple(
-        product for product in nearby if plain in keys(product).aliases and _fits_vendor(query, product)
-    )
+    if exact:
+        # The driver of a rare part prints the family's bare name (`NVIDIA H100`); people mean the family by it.
+        return by_words._replace(products=tuple(dict.fromkeys((*exact, *by_words.products))), notes=())
+    exact = tuple(product for product in nearby if plain in keys(product).aliases and _fits_vendor(query, product))
     if exact:
         # A nickname that is another product's name as well decides nothing: `9700 pro`.
         return by_words._replace(products=tuple(dict.fromkeys((*exact, *by_words.products))))
-    exact = tuple(
-        product for product in nearby if plain == keys(product).name and _fits_vendor(query, product)
-    )
+    exact = tuple(product for product in nearby if plain == keys(product).name and _fits_vendor(query, product))
     return Found(exact) if exact else by_words
 
 
@@ -43,9 +44,8 @@ def _fits_vendor(query: Query, product: Product) -> bool:
     return not (query.name & words.VENDORS) - {product.vendor.lower()}
 
 
-def _by_words(query: Query, nearby: Iterable[Product]) -> Found:
+def _by_words(query: Query, nearby: Sequence[Product]) -> Found:
     """Whole words; a number that no product knows is tried as a core count, then as a memory size."""
-    nearby = list(nearby)
     found = [product for product in nearby if _answers(product, query.name)]
     if found:
         return _without_uncommon(query, _by_memory(query.memory_gib, _by_edition(query.name, found)))
@@ -58,25 +58,37 @@ def _by_words(query: Query, nearby: Iterable[Product]) -> Found:
         found = [product for product in nearby if rest and _answers(product, rest)]
         if found:
             return _by_memory((*query.memory_gib, float(number)), _by_edition(rest, found))
-    return Found(())
+    return _by_letter_s(query, nearby)
+
+
+def _by_letter_s(query: Query, nearby: Sequence[Product]) -> Found:
+    """`4070s` is a SUPER or a plural: both where both exist, the plural alone where more than one is asked for."""
+    short = next((word for word in query.words if word[:-1].isdecimal() and len(word) == 5 and word[-1] == "s"), None)
+    if short is None:
+        return Found(())
+    others = query.name - {short}
+    plain, better = others | {short[:-1]}, others | {short[:-1], "super"}
+    supers = [product for product in nearby if _answers(product, better)]
+    singles = [product for product in nearby if _answers(product, plain)]
+    released = any(product.status != "rumoured" for product in supers)
+    if (query.cards or 1) == 1 and not released:
+        singles = []
+    return _by_memory(query.memory_gib, [*singles, *supers])
 
 
 def _without_uncommon(query: Query, found: Found) -> Found:
     """Leaves out, and names, the parts that are meant only where their memory size is said."""
-    uncommon = [
-        product for product in found.products if any(part <= _full(product) for part in words.STATED_IN_FULL)
-    ]
+    uncommon = [product for product in found.products if _is_uncommon(product)]
     common = tuple(product for product in found.products if product not in uncommon)
     if query.memory_gib or not common or not uncommon:
         return found
     names = " | ".join(product.name for product in uncommon)
-    return found._replace(
-        products=common, notes=(*found.notes, message("gpu.uncommon_left_out", names=names))
-    )
+    return found._replace(products=common, notes=(*found.notes, message("gpu.uncommon_left_out", names=names)))
 
 
-def _full(product: Product) -> frozenset[str]:
-    return frozenset(keys(product).name.split())
+def _is_uncommon(product: Product) -> bool:
+    name = frozenset(keys(product).name.split())
+    return any(part <= name for part in words.STATED_IN_FULL)
 
 
 def _answers(product: Product, asked: frozenset[str]) -> bool:
@@ -90,7 +102,7 @@ def _answers(product: Product, asked: frozenset[str]) -> bool:
 def _is_series(product: Product, series: str, asked: frozenset[str]) -> bool:
     """`rtx 5000`, `rtx 50`, `50 series`, `50xx`: every desktop card of the series."""
     own = vocabulary(product)
-    if "laptop" in own.known:
+    if ("laptop" in own.known) != ("laptop" in asked):
         return False
     short = series.rstrip("0").ljust(2, "0")
     spelled = {series, short, series[:2] + "xx"} & asked
@@ -113,22 +125,19 @@ def _by_memory(sizes: tuple[float, ...], found: list[Product]) -> Found:
     if not sizes:
         return Found(tuple(found))
     if len(set(sizes)) > 1:
-        return Found(
-            (), (message("gpu.memory.contradiction", "warning", sizes=_sizes(set(sizes))),), tuple(found)
-        )
+        return Found((), (message("gpu.memory.contradiction", "warning", sizes=_sizes(set(sizes))),), tuple(found))
     asked = sizes[0]
     for test in (_is_sold, _is_configurable, _is_shown):
         fitting = [product for product in found if test(product, asked)]
         if fitting:
+            fitting = _with_siblings(test, fitting, found)
             return Found(tuple(fitting), _memory_notes(test, fitting, asked))
     known = {size for product in found for size in vocabulary(product).sizes_gib}
     names = " | ".join(product.name for product in found[:6])
     if not known:
         note = message("gpu.memory.not_known", "warning", asked=_size(asked), name=names)
     else:
-        note = message(
-            "gpu.memory.no_such_variant", "warning", asked=_size(asked), sizes=_sizes(known), name=names
-        )
+        note = message("gpu.memory.no_such_variant", "warning", asked=_size(asked), sizes=_sizes(known), name=names)
     return Found((), (note,), tuple(found))
 
 
@@ -149,15 +158,23 @@ def _is_shown(product: Product, asked: float) -> bool:
     mib = product.memory_driver_mib
     if mib is None:
         return False
-    return (
-        asked in {round(mib / 1000), mib // 1000, round(mib / 1024), mib // 1024}
-        or abs(asked * 1024 - mib) < 1
-    )
+    shown = (mib / 1000, mib / 1024, mib * 2**20 / 1e9)
+    return any(asked in {round(size), int(size)} for size in shown) or abs(asked * 1024 - mib) < 1
 
 
-def _memory_notes(
-    test: Callable[[Product, float], bool], found: list[Product], asked: float
-) -> tuple[Message, ...]:
+def _with_siblings(test: _Test, fitting: list[Product], found: list[Product]) -> list[Product]:
+    """With the driver's figure of one edition, those of the same sold size whose own figure nobody recorded."""
+    if test is not _is_shown:
+        return fitting
+    sold = {product.memory_sold_gib for product in fitting}
+    return [
+        product
+        for product in found
+        if product in fitting or (product.memory_driver_mib is None and product.memory_sold_gib in sold)
+    ]
+
+
+def _memory_notes(test: _Test, found: list[Product], asked: float) -> tuple[Message, ...]:
     if test is _is_sold:
         return ()
     if test is _is_configurable:

@@ -124,9 +124,7 @@ def _joined(found: Iterable[str]) -> list[str]:
 
 def tokens(text: str) -> list[str]:
     """The words of a text in order: synonyms resolved, glued words parted; noise is still among them."""
-    pieces = (
-        piece for word in split(clean(text)) for piece in ([word] if word.isascii() else _cyrillic(word))
-    )
+    pieces = (piece for word in split(clean(text)) for piece in ([word] if word.isascii() else _cyrillic(word)))
     parts = (part for piece in pieces for part in unglue(words.SYNONYMS.get(piece, piece)))
     return _joined(words.SYNONYMS.get(part, part) for part in parts)
 

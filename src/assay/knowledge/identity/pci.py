@@ -25,6 +25,7 @@ class PciMatch(NamedTuple):
     products: tuple[Product, ...]
     decided: bool
     notes: tuple[Message, ...] = ()
+    near: tuple[Product, ...] = ()
 
 
 def revision_in(text: str) -> str | None:
@@ -147,7 +148,7 @@ def _with_names(
         said.append(message("gpu.pci.other_variant", "warning", device=given.device))
     if not said:
         said.append(message("gpu.pci.not_in_catalogue", "warning", device=given.device))
-    return PciMatch((), decided=True, notes=tuple(said))
+    return PciMatch((), decided=True, notes=tuple(said), near=tuple(others))
 
 
 def _specific(found: list[Product], given: PciId) -> list[Product]:

@@ -13,7 +13,10 @@ GIB = 2**30
 
 
 class Product(NamedTuple):
-    """One GPU's identity; `memory_sold_gib` and `memory_driver_mib` are None where unknown."""
+    """One GPU's identity; `memory_sold_gib` and `memory_driver_mib` are None where unknown.
+
+    `memory_sizes_gib` holds every size that sellers print, contradicting ones included.
+    """
 
     id: str
     name: str
@@ -24,6 +27,7 @@ class Product(NamedTuple):
     aliases: tuple[str, ...]
     pci: tuple[PciId, ...]
     memory_sold_gib: float | None
+    memory_sizes_gib: tuple[float, ...]
     memory_driver_mib: float | None
     memory_type: str | None
     unified: bool
@@ -55,10 +59,9 @@ def _product(name: str, body: dict[str, Any]) -> Product:
         status=body.get("status", "released"),
         driver_names=tuple(body.get("driver_names", ())),
         aliases=tuple(body.get("aliases", ())),
-        pci=tuple(
-            PciId(row["device"], row.get("subsystem"), row.get("revision")) for row in body.get("pci", ())
-        ),
+        pci=tuple(PciId(row["device"], row.get("subsystem"), row.get("revision")) for row in body.get("pci", ())),
         memory_sold_gib=sold["v"] / GIB if sold else None,
+        memory_sizes_gib=tuple({sold[end] / GIB for end in ("v", "lo", "hi") if end in sold}) if sold else (),
         memory_driver_mib=driver["v"] / 2**20 if driver else None,
         memory_type=kind.get("name"),
         unified=bool(kind.get("unified", False)),
@@ -138,8 +141,7 @@ def vocabulary(product: Product) -> Vocabulary:
         known.update(without_noise(tokens(driver)))
     known.update(form for word in name for form in _number_forms(word, name))
     sizes = {size for size in map(memory_gib, name) if size is not None}
-    if product.memory_sold_gib is not None:
-        sizes.add(product.memory_sold_gib)
+    sizes.update(product.memory_sizes_gib)
     forms = (_form(name, product.vendor), *(_alias_form(alias) for alias in aliases if alias))
     return Vocabulary(forms, frozenset(known), name & words.EDITIONS, frozenset(sizes), _series(name))
 
@@ -193,8 +195,4 @@ def related(found: tuple[str, ...]) -> list[Product]:
     if not figures:
         return list(products().values())
     shortened = {number[:size] for number in figures for size in (1, 2) if number.endswith("0")} | figures
-    return [
-        product
-        for product in products().values()
-        if any(number in _haystack(product) for number in shortened)
-    ]
+    return [product for product in products().values() if any(number in _haystack(product) for number in shortened)]

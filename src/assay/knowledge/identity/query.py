@@ -6,6 +6,8 @@ from typing import NamedTuple
 from assay.knowledge.identity import words
 from assay.knowledge.identity.normalise import clean, split, tokens, without_noise
 
+_COUNT_FIGURES = 4
+
 
 class Query(NamedTuple):
     """`words` in order, without noise and count; memory sizes are among them and in `memory_gib` as well.
@@ -34,30 +36,38 @@ def _has_figure(word: str) -> bool:
     return any(character.isdigit() for character in word)
 
 
+def _names_a_card(word: str) -> bool:
+    return _has_figure(word) or word in words.GLUED_PREFIXES
+
+
 def _is_model(word: str) -> bool:
     return _has_figure(word) and memory_gib(word) is None and _factor(word) is None
 
 
 def _factor(word: str) -> tuple[str, str] | None:
-    """(`2`, `3090`) of `2x3090`, (`8`, ``) of `x8` and `8x`; None where nothing is multiplied."""
+    """(`2`, `3090`) of `2x3090` and `3090x2`, (`8`, ``) of `x8` and `8x`; None where nothing is multiplied."""
     head, sign, tail = word.partition("x")
-    if not sign:
+    if not sign or not (head or tail):
         return None
-    if head.isdecimal() and (not tail or (_has_figure(tail) and len(head) <= 4)):
+    if head.isdecimal() and tail.isdecimal():
+        return (head, tail) if int(head) <= int(tail) else (tail, head)
+    if head.isdecimal() and (not tail or (_names_a_card(tail) and len(head) <= _COUNT_FIGURES)):
         return head, tail
     if not head and tail.isdecimal():
         return tail, ""
     return None
 
 
-def _expand(word: str) -> list[str]:
-    """`2x3090` -> [x2, 3090]; `h100x8` -> [h100, x8]; other words as they are."""
+def _expand(word: str, before: str) -> list[str]:
+    """`2x3090` -> [x2, 3090]; `h100x8` -> [h100, x8]; other words as they are, `MI 300X` among them."""
+    if before in words.SPLIT_LETTERS:
+        return [word]
     parts = _factor(word)
     if parts is not None:
         count, rest = parts
         return ["x" + count, *([rest] if rest else [])]
     head, sign, tail = word.rpartition("x")
-    if sign and tail.isdecimal() and _has_figure(head) and len(tail) <= 4:
+    if sign and tail.isdecimal() and _has_figure(head) and len(tail) <= _COUNT_FIGURES:
         return [head, "x" + tail]
     return [word]
 
@@ -94,13 +104,7 @@ def _counted(found: Sequence[str]) -> list[str]:
             counted[-1] = "x" + counted[-1]
         elif word == "pcs":
             continue
-        elif (
-            word.isdecimal()
-            and after != "pcs"
-            and not counted
-            and models > 1
-            and _counts(word, found[place + 1 :])
-        ):
+        elif word.isdecimal() and after != "pcs" and not counted and models > 1 and _counts(word, found[place + 1 :]):
             counted.append("x" + word)
         else:
             counted.append(word)
@@ -114,7 +118,8 @@ def _counts(word: str, rest: Sequence[str]) -> bool:
 
 def parse(text: str) -> Query:
     """The parts of a query."""
-    raw = [piece for word in split(clean(text)) for piece in _expand(_latin_sign(word))]
+    signed = [_latin_sign(word) for word in split(clean(text))]
+    raw = [piece for word, before in zip(signed, ["", *signed], strict=False) for piece in _expand(word, before)]
     found = list(tokens(" ".join(_signs(raw))))
     found = _counted(found)
     numbers = {int(word[1:]) for word in found if word[:1] == "x" and word[1:].isdecimal()}
@@ -131,6 +136,6 @@ def _latin_sign(word: str) -> str:
     if "х" not in word:
         return word
     head, _, tail = word.partition("х")
-    if (not head or head[-1].isdigit()) and (not tail or _has_figure(tail) or not head):
+    if (not head or head[-1].isdigit()) and (not tail or _names_a_card(tail) or not head):
         return f"{head}x{tail}"
     return word

@@ -20,9 +20,15 @@ def suggest(query: Query, near: Sequence[Product] = ()) -> tuple[str, ...]:
         if product.status == "rumoured":
             continue
         found = without_noise(tokens(product.name))
-        shared = sum(1 + any(map(str.isdigit, word)) for word in asked & set(found))
+        own = frozenset(found)
+        shared = sum(_weight(word) for word in asked & own) / (sum(map(_weight, asked | own)) or 1)
         likeness = SequenceMatcher(None, plain, key(found)).ratio()
-        if shared or likeness >= _NEAR:
-            scores.append((-(likeness + shared / 2), place, product.id))
+        if asked & own or likeness >= _NEAR:
+            scores.append((-(likeness + 2 * shared), place, product.id))
     ordered = [*(product.id for product in near), *(name for _, _, name in sorted(scores))]
     return tuple(dict.fromkeys(ordered))[:MAXIMUM]
+
+
+def _weight(word: str) -> int:
+    """A model number says more than a word."""
+    return 3 if any(map(str.isdigit, word)) else 1

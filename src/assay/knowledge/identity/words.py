@@ -12,8 +12,8 @@ def _set(text: str) -> frozenset[str]:
 NOISE = _set(
     "gpu gpus graphics graphic card cards video videocard board edition generation gen design "
     "founders fe of a the with corporation corp inc asus msi gigabyte palit inno3d zotac gainward "
-    "kfa2 pny evga sapphire xfx powercolor asrock видеокарта видеокарты видеокарт видеокарту карта "
-    "карты карт карту гпу видюха видяха ускоритель памяти память с на и"
+    "kfa2 pny evga sapphire xfx powercolor asrock палит асус мси зотак видеокарта видеокарты видеокарт видеокарту "
+    "карта карты карт карту гпу видюха видяха ускоритель памяти память с на и"
 )
 """Words that say nothing about which card it is; makers of boards sell the same chip and memory."""
 
@@ -72,9 +72,11 @@ GLUED_PREFIXES = ("geforce", "quadro", "radeon", "instinct", "nvidia", "tesla", 
                   "pro", "max", "amd", "rx", "ртх", "рткс", "про")  # fmt: skip
 """Words that people write without a space before a number: `rtx5090`, `pro6000`."""
 
-GLUED_SUFFIXES = ("workstation", "laptop", "server", "mobile", "super", "ultra", "maxq", "pcie", "sxm2",
-                  "sxm3", "sxm4", "sxm5", "sxm6", "ada", "bse", "gre", "xtx", "max", "nvl", "pro", "sff", "sxm", "xt",
-                  "ti", "v2", "wk", "ws", "d", "ти", "супер", "про", "ада", "д")  # fmt: skip
+GLUED_SUFFIXES = (
+    "workstation", "laptop", "server", "mobile", "super", "ultra", "maxq", "pcie", "sxm2", "sxm3", "sxm4", "sxm5",
+    "sxm6", "ada", "bse", "gre", "xtx", "max", "nvl", "pro", "sff", "sxm", "xt", "ti", "v2", "wk", "ws", "d",
+    "ти", "супер", "про", "ада", "д",
+)  # fmt: skip
 """Words that people write without a space after a number: `3090ti`, `5090dv2`, `m4max`."""
 
 SPLIT_LETTERS = frozenset({"a", "h", "l", "b", "t", "v", "m", "r", "gb", "gh", "mi"})
@@ -86,9 +88,7 @@ LATIN_TO_CYRILLIC = str.maketrans("abekmhopctyx", "авекмнорстух")
 """And back, so that `РТX` with one Latin letter is found among the Russian words."""
 
 ARCHITECTURES = _set("blackwell ada lovelace ampere turing hopper volta rdna cdna battlemage")
-BRANDS = _set(
-    "geforce rtx gtx quadro tesla radeon rx instinct arc jetson agx pro ai nvidia amd intel apple nvl"
-)
+BRANDS = _set("geforce rtx gtx quadro tesla radeon rx instinct arc jetson agx pro ai nvidia amd intel apple nvl")
 FORM_FACTORS = _set("sxm sxm2 sxm3 sxm4 sxm5 sxm6 pcie oam ac 3e module hgx nx nano")
 EDITIONS = _set("workstation server max-q")
 """Editions of one product; naming some of them chooses the product that has just these."""

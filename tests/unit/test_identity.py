@@ -1,0 +1,193 @@
+"""Properties of identity: noise changes nothing, names answer to themselves, and nothing is guessed."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.knowledge.identity import words
+from assay.knowledge.identity.identify import identify
+from assay.knowledge.identity.normalise import tokens, unglue
+from assay.knowledge.identity.products import Product, products, vocabulary
+from assay.knowledge.identity.query import memory_gib, parse
+from assay.types.gpu import Identification
+
+PRODUCTS = [product for product in products().values() if product.status != "rumoured"]
+QUERIES = st.one_of(
+    st.sampled_from([product.name for product in PRODUCTS]),
+    st.sampled_from(
+        ["rtx 6000", "4090 48gb", "8xH100", "pro 6000 max-q", "РТХ 4090", "а100 80 гб", "2x 3090 ti", "9700 pro"]
+    ),
+)
+SEPARATORS = st.sampled_from([" ", "  ", "\t", "\u00a0", " - ", "_"])
+
+
+def verdict(answer: Identification) -> tuple[str, int, frozenset[str]]:
+    return answer.match, answer.count, frozenset(answer.candidates)
+
+
+def codes(answer: Identification) -> set[str]:
+    return {note.code for note in answer.notes}
+
+
+def parameters(answer: Identification, code: str) -> dict[str, object]:
+    return next(dict(item.parameters) for item in (*answer.notes, *answer.distinguish) if item.code == code)
+
+
+@given(QUERIES, st.data())
+@settings(max_examples=150, deadline=None)
+def test_case_spacing_and_trademark_signs_change_nothing(query: str, data: st.DataObject) -> None:
+    pieces = [
+        data.draw(st.sampled_from([piece, piece.upper(), piece.lower(), piece + "®", piece + "(TM)", piece + "™"]))
+        for piece in query.split(" ")
+    ]
+    noisy = pieces[0] + "".join(data.draw(SEPARATORS) + piece for piece in pieces[1:])
+    assert verdict(identify(f"  {noisy} ")) == verdict(identify(query))
+
+
+@given(st.sampled_from(PRODUCTS), st.sampled_from(["video card", "видеокарта", "GPU", "graphics card", "MSI"]))
+@settings(max_examples=100, deadline=None)
+def test_words_that_say_nothing_change_nothing(product: Product, noise: str) -> None:
+    assert verdict(identify(f"{noise} {product.name}")) == verdict(identify(product.name))
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.id)
+def test_the_vendor_before_a_name_never_leads_elsewhere(product: Product) -> None:
+    """It can decide (a driver prints it) or widen to a family (`NVIDIA H100`), and the product stays in."""
+    assert product.id in identify(f"{product.vendor} {product.name}").candidates
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.id)
+def test_every_name_id_and_driver_name_answers_to_itself(product: Product) -> None:
+    assert identify(product.id).candidates == (product.id,)
+    for text in (product.name, *product.driver_names, *product.aliases):
+        assert product.id in identify(text).candidates, text
+
+
+@pytest.mark.parametrize("product", PRODUCTS, ids=lambda product: product.id)
+def test_another_vendors_name_before_a_product_is_not_that_product(product: Product) -> None:
+    other = next(vendor for vendor in sorted(words.VENDORS) if vendor != product.vendor.lower())
+    assert product.id not in identify(f"{other} {product.name}").candidates
+
+
+def model_numbers(product: Product) -> set[str]:
+    """A word with figures of a name or alias, in the forms that people write."""
+    texts = (product.name, *product.aliases, *product.driver_names)
+    found = {
+        word for text in texts for word in tokens(text) if any(map(str.isdigit, word)) and memory_gib(word) is None
+    }
+    return found | {word[1:] for word in found if not word[0].isdigit()}
+
+
+WORDS = st.sampled_from(
+    sorted({word for product in PRODUCTS for word in vocabulary(product).known if word not in words.NOISE})
+)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_nothing_is_exact_without_its_model_number_or_a_nickname(found: list[str]) -> None:
+    query = " ".join(found)
+    answer = identify(query)
+    if answer.match != "exact":
+        return
+    product = products()[answer.candidates[0]]
+    nickname = any(set(tokens(alias)) <= set(tokens(query)) for alias in product.aliases)
+    nameless = not any(map(str.isdigit, product.name))
+    assert nickname or nameless or model_numbers(product) & {*tokens(query), *(word[:-1] for word in tokens(query))}
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_answered(text: str) -> None:
+    answer = identify(text)
+    assert answer.query == text
+    assert 1 <= answer.count <= words.MAXIMUM_COUNT
+    assert (answer.match == "unknown") == (not answer.candidates)
+    assert len(answer.candidates) == 1 or answer.match != "exact"
+
+
+@given(
+    st.integers(1, words.MAXIMUM_COUNT), st.sampled_from(["{0}x{1}", "{0}x {1}", "{0} × {1}", "{1} x{0}", "{0} шт {1}"])
+)
+@settings(deadline=None)
+def test_counts(count: int, form: str) -> None:
+    answer = identify(form.format(count, "RTX 5090"))
+    assert verdict(answer) == ("exact", count, frozenset({"geforce-rtx-5090"}))
+
+
+@pytest.mark.parametrize("query", ["0x5090", "1025x5090", "0 шт 5090", "-1x5090", "2x 5090 x3"])
+def test_a_count_that_is_none_is_not_understood(query: str) -> None:
+    answer = identify(query)
+    assert (answer.match, answer.candidates) == ("unknown", ())
+    assert "gpu.count.invalid" in codes(answer)
+
+
+def test_a_size_that_no_variant_has_is_named_with_the_sizes_that_exist() -> None:
+    answer = identify("4090 48gb")
+    assert answer.suggestions[0] == "geforce-rtx-4090"
+    assert parameters(answer, "gpu.memory.no_such_variant") == {
+        "asked": "48", "sizes": "24", "name": "GeForce RTX 4090",
+    }  # fmt: skip
+
+
+def test_98_gb_is_answered_with_what_the_card_is_sold_as_and_what_its_driver_shows() -> None:
+    answer = identify("RTX PRO 6000 98 GB")
+    assert set(answer.candidates) == set(identify("RTX PRO 6000 96 GB").candidates)
+    assert parameters(answer, "gpu.memory.driver_figure") == {
+        "asked": "98", "sold": "96", "bytes": 103_079_215_104, "driver_mib": 97_887,
+    }  # fmt: skip
+
+
+def test_the_three_editions_are_told_apart_by_power_cooling_and_bandwidth() -> None:
+    answer = identify("RTX PRO 6000 Blackwell")
+    assert parameters(answer, "gpu.distinguish.power") == {"values": "300 / 600"}
+    assert parameters(answer, "gpu.distinguish.bandwidth") == {"values": "1597 / 1792"}
+    features = [dict(item.parameters)["text"] for item in answer.distinguish if item.code == "gpu.distinguish.feature"]
+    assert len(features) == 3
+    assert any("passive" in str(text) for text in features)
+
+
+def test_a_rumoured_card_is_unknown_and_said_to_be_unreleased() -> None:
+    answer = identify("5080 super")
+    assert "gpu.unreleased" in codes(answer)
+    assert "geforce-rtx-5080-super" not in (*answer.candidates, *answer.suggestions)
+
+
+def test_a_family_left_out_is_named() -> None:
+    assert "H100 SXM5 96GB" in str(parameters(identify("h100 sxm"), "gpu.uncommon_left_out")["names"])
+
+
+def test_a_pci_id_that_only_the_driver_table_knows_is_named() -> None:
+    answer = identify("10de:1e09")
+    assert answer.match == "unknown"
+    assert parameters(answer, "gpu.pci.driver_name")["name"] == "NVIDIA CMP 50HX"
+
+
+def test_suggestions_are_few_and_never_for_an_answer() -> None:
+    assert 0 < len(identify("gefroce rtx 5900").suggestions) <= 5
+    assert identify("5090").suggestions == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("rtx5090", ["rtx", "5090"]),
+        ("4070tisuper", ["4070", "ti", "super"]),
+        ("5090dv2", ["5090", "d", "v2"]),
+        ("4060ti16gb", ["4060", "ti", "16gb"]),
+        ("l40s", ["l40s"]),
+        ("8060s", ["8060s"]),
+        ("16gb", ["16gb"]),
+    ],
+)
+def test_glued_words(word: str, parts: list[str]) -> None:
+    assert unglue(word) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "cards", "sizes"),
+    [("2x3090 24gb", 2, (24,)), ("а100 80 гиб", 1, (80,)), ("97887 MiB", 1, (97887 / 1024,)), ("x2 4060 ti 16", 2, ())],
+)
+def test_a_query_in_its_parts(text: str, cards: int, sizes: tuple[float, ...]) -> None:
+    query = parse(text)
+    assert (query.cards, query.memory_gib) == (cards, sizes)
