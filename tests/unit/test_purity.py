@@ -13,9 +13,11 @@ foreign = sorted(
     {m.split(".")[0] for m in sys.modules} - set(sys.stdlib_module_names) - {"assay", "__main__", "sitecustomize"}
 )
 foreign = [m for m in foreign if not m.startswith(("_", "a1_")) and "editable" not in m]
-rooms = sorted(m for m in sys.modules if m.startswith(("assay.knowledge", "assay.observe", "assay.report", "assay.cli")))
+outside = ("assay.knowledge", "assay.observe", "assay.report", "assay.cli")
+rooms = sorted(m for m in sys.modules if m.startswith(outside))
 opened = []
-sys.addaudithook(lambda event, args: opened.append((event, args[0])) if event in ("open", "import", "sqlite3.connect") else None)
+watched = ("open", "sqlite3.connect", "socket.connect", "subprocess.Popen")
+sys.addaudithook(lambda event, args: opened.append((event, args[0])) if event in watched else None)
 from assay.reason.memory.cache import kv_bytes, CachePolicy
 from assay.reason.memory.fit import CardMemory, Setting, fit
 from assay.types.model import LayerGroup, Model, TensorGroup
@@ -28,8 +30,7 @@ model = Model("m", "llama", "bf16", None, groups, layers, exact(20, "B", "docume
 runtime = Runtime("r", "r", None, (), "bf16", (), None, "", "", None, ())
 card = CardMemory("g", exact(100, "B", "documented"), exact(1, "B", "documented"), 1)
 fit(Setting(model, runtime, card, KvFormat("bf16", 1, 2)), Workload(128, 1, 128))
-files = [entry for entry in opened if entry[0] != "import"]
-print(len(names), foreign, rooms, files)
+print(len(names), foreign, rooms, opened)
 """
 
 

@@ -282,13 +282,7 @@ def _model(request: CheckRequest) -> Model:
     model = read_model(request.model)
     if request.weights is None or request.weights == model.released_format:
         return model
-    cost = element_cost(request.weights)
-    if cost is None:
-        raise MissingKnowledge(
-            message("error.unknown_weight_format", name=request.weights),
-            message("hint.unknown_weight_format"),
-        )
-    return requantized(model, cost)
+    return requantized(model, _cost(request.weights))
 
 
 def answer(request: CheckRequest) -> CheckAnswer:

@@ -72,8 +72,10 @@ def _described(model: Model, value: float, unit: str, formula: str, low: float |
 
 
 def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float, tokens: int) -> Quantity:
-    """Seconds to read what a step over `tokens` tokens touches; the lower end reads an empty KV cache, the value a
-    half-full one."""
+    """Seconds to read what a step over `tokens` tokens touches.
+
+    The lower end reads an empty KV cache, the value a half-full one.
+    """
     weights = _described(model, touched_bytes(model, tokens), "B", "weights touched by one step")
     cache = Quantity(
         kv / 2, "B", "derived", model.weights.sources, low=0.0, high=kv,
