@@ -1,5 +1,6 @@
 """GPUs of the catalogue, by id."""
 
+import json
 from typing import Any
 
 from assay.errors import UnknownGpu
@@ -68,3 +69,29 @@ def gpu(name: str) -> Gpu:
         rate_factors=tuple(_factor(row) for row in body.get("rate_factors", [])),
         note=text(body["usable_note"]) if "usable_note" in body else None,
     )
+
+
+IDENTITY_FIELDS = (
+    "$.name",
+    "$.vendor",
+    "$.architecture",
+    "$.status",
+    "$.driver_names",
+    "$.aliases",
+    "$.pci",
+    "$.memory_sold",
+    "$.memory_driver",
+    "$.memory_type",
+)
+
+
+def identities() -> dict[str, dict[str, Any]]:
+    """What tells one GPU from another, for every GPU by id: one query that leaves the figures unparsed."""
+    paths = ", ".join(f"'{field}'" for field in IDENTITY_FIELDS)
+    sql = f"SELECT id, json_extract(body, {paths}) FROM entry WHERE kind = ? ORDER BY position"  # noqa: S608 - constants
+    names = [field.removeprefix("$.") for field in IDENTITY_FIELDS]
+    rows = store._query(sql, ("gpu",))  # noqa: SLF001 - a query of the catalogue's own room
+    return {
+        name: {key: value for key, value in zip(names, json.loads(values), strict=True) if value is not None}
+        for name, values in rows
+    }

@@ -3,12 +3,12 @@
 import re
 from typing import NamedTuple
 
-_LABEL = re.compile(r"^\s*(?:gpu|device)\s*\d+\s*[:=]\s*", re.IGNORECASE)
-_UUID = re.compile(r"\(\s*uuid:.*", re.IGNORECASE)
-_OPENGL = re.compile(r"/pcie?/sse2\s*$", re.IGNORECASE)
-_BRACKET = re.compile(r"\[([^\[\]]+)\]")
-_PARENTHESIS = re.compile(r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)", re.IGNORECASE)
-_CLASS = re.compile(r"^[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?$")
+_LABEL = r"^\s*(?:gpu|device)\s*\d+\s*[:=]\s*"
+_UUID = r"\(\s*uuid:.*"
+_OPENGL = r"/pcie?/sse2\s*$"
+_BRACKET = r"\[([^\[\]]+)\]"
+_PARENTHESIS = r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)"
+_CLASS = r"^[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?$"
 _MAKERS = frozenset({"amd/ati", "ati", "amd"})
 
 
@@ -44,9 +44,14 @@ def _alternatives(text: str) -> tuple[str, ...]:
 
 def describe(text: str) -> Description:
     """The part of a text that names a card."""
-    text = _OPENGL.sub("", _UUID.sub("", _LABEL.sub("", text)))
-    brackets = [inner for inner in _BRACKET.findall(text) if not _CLASS.match(inner) and inner.lower() not in _MAKERS]
-    text = brackets[-1] if brackets else _PARENTHESIS.sub(" ", text)
+    if not any(sign in text for sign in ":=/[("):
+        return Description(text.strip(), ())
+    for pattern in (_LABEL, _UUID, _OPENGL):
+        text = re.sub(pattern, "", text, flags=re.IGNORECASE)
+    brackets = [
+        inner for inner in re.findall(_BRACKET, text) if not re.match(_CLASS, inner) and inner.lower() not in _MAKERS
+    ]
+    text = brackets[-1] if brackets else re.sub(_PARENTHESIS, " ", text, flags=re.IGNORECASE)
     _, mark, after = text.partition("w/")
     if mark:
         text = after

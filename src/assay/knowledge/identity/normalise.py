@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from assay.knowledge.identity import words
 
@@ -85,6 +86,8 @@ def _is_memory(word: str) -> bool:
 def unglue(word: str) -> list[str]:
     """`rtx5090` -> [rtx, 5090], `4070tisuper` -> [4070, ti, super]; other words stay whole."""
     pieces: list[str] = []
+    if word.isalpha():
+        return [word]
     while True:
         prefix = next(
             (p for p in words.GLUED_PREFIXES if word.startswith(p) and any(map(str.isdigit, word[len(p) :]))),
@@ -122,11 +125,17 @@ def _joined(found: Iterable[str]) -> list[str]:
     return joined
 
 
+@lru_cache(maxsize=8192)
+def _parts(word: str) -> tuple[str, ...]:
+    """One run of letters and figures in its parts; names repeat their words, so each is parted once."""
+    pieces = (word,) if word.isascii() else _cyrillic(word)
+    parts = (part for piece in pieces for part in unglue(words.SYNONYMS.get(piece, piece)))
+    return tuple(words.SYNONYMS.get(part, part) for part in parts)
+
+
 def tokens(text: str) -> list[str]:
     """The words of a text in order: synonyms resolved, glued words parted; noise is still among them."""
-    pieces = (piece for word in split(clean(text)) for piece in ([word] if word.isascii() else _cyrillic(word)))
-    parts = (part for piece in pieces for part in unglue(words.SYNONYMS.get(piece, piece)))
-    return _joined(words.SYNONYMS.get(part, part) for part in parts)
+    return _joined(part for word in split(clean(text)) for part in _parts(word))
 
 
 def without_noise(found: Iterable[str]) -> list[str]:

@@ -5,18 +5,18 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from assay.knowledge import store
-from assay.knowledge.identity.normalise import tokens, without_noise
-from assay.knowledge.identity.products import Product, key, keys, products
+from assay.knowledge.identity.products import Product, key, keys, products, related, said
 from assay.types.gpu import PciId
 from assay.types.message import Message, message
 
 NVIDIA = "10de"
 _ID = r"([0-9a-f]{4})"
-_PAIR = re.compile(rf"(?<![0-9a-z:.])(?:0x)?{_ID}[:\s]\s*(?:0x)?{_ID}(?![0-9a-z]|:[0-9a-f]{{2}}\.)")
-_NVML = re.compile(rf"0x{_ID}{_ID}(?![0-9a-f])")
-_WINDOWS = re.compile(rf"ven_{_ID}&dev_{_ID}(?:&subsys_{_ID}{_ID})?(?:&rev_([0-9a-f]{{2}}))?")
-_MODALIAS = re.compile(rf"pci:v0000{_ID}d0000{_ID}(?:sv0000{_ID}sd0000{_ID})?")
-_REVISION = re.compile(r"\brev(?:ision)?[\s:=]*(?:0x)?([0-9a-f]{2})\b")
+# Compiled (and kept by `re`) when a text first looks like a PCI id: most queries never do.
+_PAIR = rf"(?<![0-9a-z:.])(?:0x)?{_ID}[:\s]\s*(?:0x)?{_ID}(?![0-9a-z]|:[0-9a-f]{{2}}\.)"
+_NVML = rf"0x{_ID}{_ID}(?![0-9a-f])"
+_WINDOWS = rf"ven_{_ID}&dev_{_ID}(?:&subsys_{_ID}{_ID})?(?:&rev_([0-9a-f]{{2}}))?"
+_MODALIAS = rf"pci:v0000{_ID}d0000{_ID}(?:sv0000{_ID}sd0000{_ID})?"
+_REVISION = r"\brev(?:ision)?[\s:=]*(?:0x)?([0-9a-f]{2})\b"
 
 
 class PciMatch(NamedTuple):
@@ -30,26 +30,29 @@ class PciMatch(NamedTuple):
 
 def revision_in(text: str) -> str | None:
     """The revision of `(rev c8)`, or None."""
-    found = _REVISION.search(text.lower())
+    low = text.lower()
+    found = re.search(_REVISION, low) if "rev" in low else None
     return found.group(1) if found else None
 
 
 def parse_pci(text: str) -> PciId | None:
     """The PCI id in a text: `10de:2bb4`, NVML's `0x2bb410de`, Windows' `VEN_…`, a modalias; or None."""
     low = text.strip().lower()
-    windows = _WINDOWS.search(low)
+    if not (":" in low or "0x" in low or "ven_" in low):
+        return None
+    windows = re.search(_WINDOWS, low)
     if windows:
         vendor, device, subsystem, subsystem_vendor, revision = windows.groups()
         return PciId(f"{vendor}:{device}", f"{subsystem_vendor}:{subsystem}" if subsystem else None, revision)
-    modalias = _MODALIAS.search(low)
+    modalias = re.search(_MODALIAS, low)
     if modalias:
         vendor, device, subsystem_vendor, subsystem = modalias.groups()
         return PciId(f"{vendor}:{device}", f"{subsystem_vendor}:{subsystem}" if subsystem else None)
-    packed = _NVML.findall(low)
+    packed = re.findall(_NVML, low)
     if packed:
         pairs = [f"{vendor}:{device}" for device, vendor in packed]
     elif ":" in low or low.count("0x") >= 2:
-        pairs = [f"{vendor}:{device}" for vendor, device in _PAIR.findall(low)]
+        pairs = [f"{vendor}:{device}" for vendor, device in re.findall(_PAIR, low)]
     else:
         return None
     if not pairs:
@@ -96,8 +99,9 @@ def driver_names(given: PciId) -> tuple[tuple[str, ...], bool]:
 
 def by_driver_name(name: str) -> tuple[Product, ...]:
     """The products whose driver prints this name."""
-    asked = key(without_noise(tokens(name)), vendor=True)
-    return tuple(product for product in products().values() if asked in keys(product).drivers)
+    found = said(name)
+    asked = key(found, vendor=True)
+    return tuple(product for product in related(found) if asked in keys(product).drivers)
 
 
 def _unique(found: Iterable[Product]) -> tuple[Product, ...]:

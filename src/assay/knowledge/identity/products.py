@@ -1,9 +1,10 @@
 """The catalogue's GPUs as identity sees them: names, words they need, words they know, memory, PCI ids."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
 
-from assay.knowledge import store
+from assay.knowledge.catalog.gpus import identities
 from assay.knowledge.identity import words
 from assay.knowledge.identity.normalise import clean, split, tokens, without_noise
 from assay.knowledge.identity.query import memory_gib
@@ -69,9 +70,15 @@ def _product(name: str, body: dict[str, Any]) -> Product:
 
 
 @cache
+def said(text: str) -> tuple[str, ...]:
+    """The words of a catalogue name, without noise; parted once."""
+    return tuple(without_noise(tokens(text)))
+
+
+@cache
 def products() -> dict[str, Product]:
     """Every GPU of the catalogue by id, in the catalogue's order."""
-    return {name: _product(name, body) for name, body in store.entries("gpu").items()}
+    return {name: _product(name, body) for name, body in identities().items()}
 
 
 def _number_forms(word: str, name: frozenset[str]) -> frozenset[str]:
@@ -121,9 +128,9 @@ def _series(name: frozenset[str]) -> str | None:
     return None
 
 
-def _name_words(product: Product) -> list[str]:
+def _name_words(product: Product) -> tuple[str, ...]:
     """The words of a name; a remark in parentheses (`GB10 (DGX Spark)`) is not needed."""
-    return without_noise(tokens(product.name.partition("(")[0]))
+    return said(product.name.partition("(")[0])
 
 
 def _plain_driver_names(product: Product) -> list[str]:
@@ -135,10 +142,10 @@ def _plain_driver_names(product: Product) -> list[str]:
 def vocabulary(product: Product) -> Vocabulary:
     """The words of a product; derived once and kept."""
     name = frozenset(_name_words(product))
-    aliases = [frozenset(without_noise(tokens(alias))) for alias in product.aliases]
-    known = {*name, *without_noise(tokens(product.name)), *_extras(product, name)}.union(*aliases)
+    aliases = [frozenset(said(alias)) for alias in product.aliases]
+    known = {*name, *said(product.name), *_extras(product, name)}.union(*aliases)
     for driver in _plain_driver_names(product):
-        known.update(without_noise(tokens(driver)))
+        known.update(said(driver))
     known.update(form for word in name for form in _number_forms(word, name))
     sizes = {size for size in map(memory_gib, name) if size is not None}
     sizes.update(product.memory_sizes_gib)
@@ -152,7 +159,7 @@ def _alias_form(alias: frozenset[str]) -> Form:
     return Form(frozenset(frozenset({word}) for word in needed or alias))
 
 
-def key(found: list[str] | tuple[str, ...], *, vendor: bool = False) -> str:
+def key(found: Iterable[str], *, vendor: bool = False) -> str:
     """Words as one comparable text, with or without the vendor's name."""
     return " ".join(word for word in found if vendor or word not in words.VENDORS)
 
@@ -169,8 +176,8 @@ class Keys(NamedTuple):
 def keys(product: Product) -> Keys:
     """Driver names (with the vendor), aliases and name of a product in one spelling each."""
     return Keys(
-        frozenset(key(without_noise(tokens(driver)), vendor=True) for driver in product.driver_names),
-        frozenset(key(without_noise(tokens(alias))) for alias in product.aliases),
+        frozenset(key(said(driver), vendor=True) for driver in product.driver_names),
+        frozenset(key(said(alias)) for alias in product.aliases),
         key(_name_words(product)),
     )
 
@@ -191,8 +198,20 @@ def related(found: tuple[str, ...]) -> list[Product]:
 
     Only a shortcut past the others, whose words would have to be parted for nothing; it decides nothing.
     """
-    figures = {_figures(word) for word in found if memory_gib(word) is None} - {""}
-    if not figures:
-        return list(products().values())
-    shortened = {number[:size] for number in figures for size in (1, 2) if number.endswith("0")} | figures
-    return [product for product in products().values() if any(number in _haystack(product) for number in shortened)]
+    needles = _needles(word for word in found if memory_gib(word) is None)
+    if not needles:
+        deciding = [word for word in found if word not in words.OPTIONAL and word not in words.RESPELLED]
+        needles = {max(deciding, key=len)} if deciding else set()
+    close = [product for product in products().values() if any(needle in _haystack(product) for needle in needles)]
+    return close or list(products().values())
+
+
+def _needles(found: Iterable[str]) -> set[str]:
+    """The figures of the words, and how the models of a series begin: `50` for 5000, `rx 9` for 9000."""
+    needles = {_figures(word) for word in found} - {""}
+    for number in list(needles):
+        if number.endswith("000"):
+            needles.add(number[:2])
+        if number.endswith("0") and len(number) in (2, 4):
+            needles.add(f"rx {number[0]}")
+    return needles

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from assay.knowledge.identity.normalise import tokens, without_noise
-from assay.knowledge.identity.products import Product, key, products
+from assay.knowledge.identity.products import Product, key, products, said
 from assay.knowledge.identity.query import Query
 
 MAXIMUM = 5
@@ -19,7 +18,7 @@ def suggest(query: Query, near: Sequence[Product] = ()) -> tuple[str, ...]:
     for place, product in enumerate(products().values()):
         if product.status == "rumoured":
             continue
-        found = without_noise(tokens(product.name))
+        found = said(product.name)
         own = frozenset(found)
         shared = sum(_weight(word) for word in asked & own) / (sum(map(_weight, asked | own)) or 1)
         likeness = SequenceMatcher(None, plain, key(found)).ratio()

@@ -42,6 +42,8 @@ SYNONYMS: dict[str, str] = {
     "units": "pcs", "unit": "pcs",
 }  # fmt: skip
 """One spelling for each word, Russian transliterations and abbreviations included."""
+RESPELLED = frozenset(word for written, word in SYNONYMS.items() if written.isascii())
+"""Words that the catalogue itself may spell otherwise."""
 
 PHRASES: dict[tuple[str, str], str] = {
     ("max", "q"): "max-q",
