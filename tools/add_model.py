@@ -101,7 +101,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + " }"
+        # TOML has no null: what a configuration leaves open is left out.
+        known = {key: item for key, item in value.items() if item is not None}
+        return "{ " + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in known.items()) + " }"
     return repr(value)
 
 
@@ -123,10 +125,17 @@ def _wrapped(line: str) -> str:
     return "\n".join([*out, row.rstrip(), "]"])
 
 
+def _line(key: str, value: Any) -> str:
+    """`key = value`; a list of tables has one on each line, since an inline table must not be broken."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "\n".join([f"{_key(key)} = [", *(f"  {_toml(item)}," for item in value), "]"])
+    return _wrapped(f"{_key(key)} = {_toml(value)}")
+
+
 def _table(name: str, document: Document) -> list[str]:
     plain = {key: value for key, value in document.items() if not isinstance(value, dict)}
     lines = [f"[{name}]"] if plain else []
-    lines += [_wrapped(f"{_key(key)} = {_toml(value)}") for key, value in plain.items()]
+    lines += [_line(key, value) for key, value in plain.items()]
     for key, value in document.items():
         if isinstance(value, dict):
             lines += _table(f"{name}.{_key(key)}", value)
