@@ -75,7 +75,7 @@ class Checked(NamedTuple):
 
 @cache
 def cards() -> dict[str, Card]:
-    """Every card as the compiled store and the arithmetic give it; not at import, so that a broken file fails a test."""
+    """Every card as the store and the arithmetic give it; not at import, so that a broken file fails a test."""
     return {name: card(name) for name in RAW}
 
 
