@@ -162,9 +162,8 @@ def entry(options: argparse.Namespace) -> str:
     if _model(document, separate, options.id, options.plain_format) != wanted:
         raise SystemExit(f"{options.id}: the shortened configuration describes another model")
     head = ["[[model]]", f"id = {_toml(options.id)}", f"family = {_toml(options.family or wanted.architecture)}"]
-    for key in ("released_format", "requantized_from", "plain_format"):
-        if getattr(options, key):
-            head.append(f"{key} = {_toml(getattr(options, key))}")
+    known = ("released_format", "requantized_from", "plain_format")
+    head += [f"{key} = {_toml(getattr(options, key))}" for key in known if getattr(options, key)]
     head.append(f"sources = {_toml(options.source)}")
     body = _table("model.config", document)
     if separate:

@@ -60,7 +60,7 @@ class LayerGroup(NamedTuple):
     """
 
     kind: LayerKind
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs here
     query_heads: int = 0
     kv_heads: int = 0
     key_dim: int = 0

@@ -54,7 +54,12 @@ def storage(name: str) -> Storage | None:
         return None
     block = body.get("block", (None, None))
     return Storage(
-        name, body["bits"], block[0], block[1], body.get("scale_bits", 0), body.get("input_bytes", 0),
+        name,
+        body["bits"],
+        block[0],
+        block[1],
+        body.get("scale_bits", 0),
+        body.get("input_bytes", 0),
         body.get("tensor_bytes", 0),
     )
 
@@ -71,26 +76,18 @@ def _gguf(name: str, body: dict[str, Any]) -> GgufType:
 @cache
 def gguf_types() -> dict[int, GgufType]:
     """All tensor types of GGUF by their number."""
-    return {
-        body["type"]: _gguf(name, body) for name, body in store.entries(KIND).items() if "type" in body
-    }
+    return {body["type"]: _gguf(name, body) for name, body in store.entries(KIND).items() if "type" in body}
 
 
 @cache
 def safetensors_types() -> dict[str, tuple[str, int]]:
-    """safetensors' dtype names -> (weight-format id, bits of an element)."""
+    """The dtype names of safetensors -> (weight-format id, bits of an element)."""
     return {
-        body["safetensors"]: (name, body["bits"])
-        for name, body in store.entries(KIND).items()
-        if "safetensors" in body
+        body["safetensors"]: (name, body["bits"]) for name, body in store.entries(KIND).items() if "safetensors" in body
     }
 
 
 @cache
 def config_types() -> dict[str, str]:
-    """torch's dtype names, as configurations write them -> weight-format ids."""
-    return {
-        spelling: name
-        for name, body in store.entries(KIND).items()
-        for spelling in body.get("torch", ())
-    }
+    """The dtype names of torch, as configurations write them -> weight-format ids."""
+    return {spelling: name for name, body in store.entries(KIND).items() for spelling in body.get("torch", ())}

@@ -25,14 +25,10 @@ class Sizes(NamedTuple):
 def _stored(tensor: Tensor, storage: Storage, *, plain: bool) -> Sizes:
     """What one entry of a layout comes to in this storage."""
     elements = tensor.elements
-    if tensor.rows_used is None:
-        active = elements * tensor.chosen
-    else:
-        active = tensor.rows_used * elements // tensor.shape[0]
-    if plain or len(tensor.shape) < 2:
-        one = (elements * storage.bits + 7) // 8
-    else:
-        one = storage.size(tensor.shape[0], elements // tensor.shape[0])
+    row = elements // tensor.shape[0]
+    active = elements * tensor.chosen if tensor.rows_used is None else tensor.rows_used * row
+    unscaled = plain or len(tensor.shape) < 2
+    one = (elements * storage.bits + 7) // 8 if unscaled else storage.size(tensor.shape[0], row)
     tensors = tensor.stored if plain and tensor.stored is not None else tensor.copies
     return Sizes(elements * tensor.copies, active, tensors, one * tensor.copies)
 
@@ -67,9 +63,7 @@ def groups(tensors: list[Tensor], scheme: Scheme, plain: str) -> tuple[TensorGro
     return tuple(TensorGroup(role, name, *row) for (role, name), row in totals.items())
 
 
-def weights(
-    found: tuple[TensorGroup, ...], sources: tuple[str, ...], *, assumed: str | None = None
-) -> Quantity:
+def weights(found: tuple[TensorGroup, ...], sources: tuple[str, ...], *, assumed: str | None = None) -> Quantity:
     """The bytes of all groups as a figure: exact arithmetic on what a vendor's file says.
 
     Args:
@@ -85,3 +79,17 @@ def weights(
     basis: Basis = "assumed" if resting else "documented"
     share = resting / total if resting else 1.0
     return Quantity(total, "B", "derived", sources, weakest=basis, weakest_share=share, formula=FORMULA)
+
+
+def stored_weights(found: tuple[TensorGroup, ...], sources: tuple[str, ...]) -> Quantity:
+    """The bytes of all groups as the file's own header gives them; unknown formats have known bytes there."""
+    total = sum(group.size for group in found)
+    return Quantity(
+        total,
+        "B",
+        "derived",
+        sources,
+        weakest="documented",
+        weakest_share=1.0,
+        formula="sum over tensors of the bytes in the file's header",
+    )

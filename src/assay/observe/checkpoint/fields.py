@@ -21,9 +21,7 @@ class Fields:
 
     __slots__ = ("_values", "file", "path", "used")
 
-    def __init__(
-        self, values: dict[str, Any], file: str, path: str = "", used: set[str] | None = None
-    ) -> None:
+    def __init__(self, values: dict[str, Any], file: str, path: str = "", used: set[str] | None = None) -> None:
         self._values = values
         self.file = file
         self.path = path
@@ -40,9 +38,7 @@ class Fields:
         """The error that names this key."""
         return malformed(self.file, reason, field=self.path + key)
 
-    def count(
-        self, key: str, default: int | None = None, *, low: int = 1, high: int = MAX_DIMENSION
-    ) -> int:
+    def count(self, key: str, default: int | None = None, *, low: int = 1, high: int = MAX_DIMENSION) -> int:
         """An integer in low..high; missing or null takes the default.
 
         Raises:

@@ -167,9 +167,7 @@ def _modelopt(quantization: Fields) -> Scheme:
         listed = _listed_layers(layers)
         if listed is None or any(name not in _MODELOPT for name in listed):
             return not_understood(method, "quantized_layers")
-        rules = tuple(
-            _rule(_storage(_MODELOPT[name]), excludes, modules) for name, modules in listed.items()
-        )
+        rules = tuple(_rule(_storage(_MODELOPT[name]), excludes, modules) for name, modules in listed.items())
         return Scheme(rules, (), method)
     if algorithm not in _MODELOPT:
         return not_understood(method, "quant_algo")
@@ -179,7 +177,7 @@ def _modelopt(quantization: Fields) -> Scheme:
     return Scheme((_rule(_storage(_MODELOPT[algorithm]), excludes, spared=frozenset({"embedding"})),), (), method)
 
 
-def _compressed_group(group: Fields) -> Storage | None:
+def _compressed_group(group: Fields) -> Storage | None:  # noqa: PLR0911 - one case a line
     """The storage of one group of compressed-tensors, or None when it is not a common case."""
     weights = group.nested("weights")
     if weights is None:

@@ -9,31 +9,6 @@ from assay.observe.checkpoint import config, files
 from assay.types.message import message
 from assay.types.model import Model
 
-CONFIG = "config.json"
-SEPARATE = "hf_quant_config.json"
-
-
-def _separate(folder: Path) -> Path | None:
-    path = folder / SEPARATE
-    return path if path.exists() else None
-
-
-def from_config(path: Path) -> Model:
-    """The model of a config.json, with the hf_quant_config.json beside it if there is one.
-
-    Raises:
-        UnreadableFile, MalformedFile, UnsupportedArchitecture.
-    """
-    document = files.read_object(path)
-    beside = _separate(path.parent) if path.name == CONFIG else None
-    separate = None if beside is None else files.read_object(beside)
-    name = document.get("_name_or_path")
-    folder = path.resolve().parent.name
-    display = name if isinstance(name, str) and name and path.name != CONFIG else folder
-    if path.name != CONFIG:
-        display = path.stem
-    return config.model(document, separate, config.Origin(display, str(path), "config", (path.name,)))
-
 
 def from_catalogue(name: str) -> Model:
     """The model with this name in the catalogue.
@@ -67,7 +42,11 @@ def _exists(path: Path) -> bool:
 
 
 def _looks_like_path(source: str) -> bool:
-    return source.startswith((".", "/", "~")) or source.count("/") > 1 or source.endswith((".gguf", ".json", ".safetensors"))
+    return (
+        source.startswith((".", "/", "~"))
+        or source.count("/") > 1
+        or source.endswith((".gguf", ".json", ".safetensors"))
+    )
 
 
 def read(source: str | Path) -> Model:
@@ -92,6 +71,14 @@ def read(source: str | Path) -> Model:
 
 
 def _from_path(path: Path) -> Model:
+    if path.suffix == ".gguf" and not path.is_dir():
+        from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - a name of the catalogue needs none of it
+
+        return gguf_model.read(path)
+    from assay.observe.checkpoint import folder  # noqa: PLC0415 - same
+
     if path.is_dir():
-        return from_config(path / CONFIG)
-    return from_config(path)
+        return folder.from_folder(path)
+    if path.suffix == ".safetensors":
+        return folder.from_safetensors(path)
+    return folder.from_config(path)

@@ -66,9 +66,7 @@ def switched(fields: Fields, value: bool | str) -> bool:  # noqa: FBT001 - a cel
     return fields.flag(value) if isinstance(value, str) else value
 
 
-def ends(
-    builder: Builder, fields: Fields, arch: Architecture, sizes: Shape, *, tied: bool | None = None
-) -> None:
+def ends(builder: Builder, fields: Fields, arch: Architecture, sizes: Shape, *, tied: bool | None = None) -> None:
     """The embedding, the last norm and the head; a tied head is the embedding read whole."""
     if tied is None:
         tied = fields.flag("tie_word_embeddings", default=bool(arch.get("tied", False)))
@@ -109,18 +107,14 @@ def qk_norm(builder: Builder, path: str, sizes: Shape, kind: str) -> None:
         builder.vector("norm", f"{path}.k_norm", sizes.kv_heads * sizes.head_dim)
 
 
-def gated_mlp(
-    builder: Builder, role: Role, path: str, hidden: int, width: int, *, bias: bool = False
-) -> None:
+def gated_mlp(builder: Builder, role: Role, path: str, hidden: int, width: int, *, bias: bool = False) -> None:
     """Gate, up and down projections."""
     builder.matrix(role, f"{path}.gate_proj", width, hidden, bias=bias)
     builder.matrix(role, f"{path}.up_proj", width, hidden, bias=bias)
     builder.matrix(role, f"{path}.down_proj", hidden, width, bias=bias)
 
 
-def plain_mlp(
-    builder: Builder, role: Role, path: str, hidden: int, width: int, *, bias: bool = False
-) -> None:
+def plain_mlp(builder: Builder, role: Role, path: str, hidden: int, width: int, *, bias: bool = False) -> None:
     """Up and down projections."""
     builder.matrix(role, f"{path}.up_proj", width, hidden, bias=bias)
     builder.matrix(role, f"{path}.down_proj", hidden, width, bias=bias)
@@ -142,9 +136,7 @@ def gated_experts(  # noqa: PLR0913 - the facts of an expert block
     stored = (1, 0, 1) if fused else (None, None, None)
     extents = ((gate, experts.width, hidden), (up, experts.width, hidden), (down, hidden, experts.width))
     for (module, outputs, inputs), files in zip(extents, stored, strict=True):
-        builder.matrix(
-            "experts", module, outputs, inputs, copies=number, chosen=chosen, bias=bias, stored=files
-        )
+        builder.matrix("experts", module, outputs, inputs, copies=number, chosen=chosen, bias=bias, stored=files)
 
 
 def experts_of(fields: Fields, arch: Architecture) -> Experts | None:

@@ -1,4 +1,4 @@
-"""A Llama whose layers were searched one by one: attention and MLP of each are given by `block_configs` (Nemotron NAS)."""
+"""A Llama whose layers were searched one by one, each given by `block_configs` (Nemotron NAS)."""
 
 from typing import Any
 
@@ -76,6 +76,4 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         path = f"layers.{index}"
         layers.append(_attention(builder, attention, path, hidden, heads))
         widest = max(widest, _mlp(builder, mlp, path, hidden))
-    return Layout(
-        builder.tensors, layers, hidden, sizes.vocabulary, widest, 0, 0, blocks.max_context(fields)
-    )
+    return Layout(builder.tensors, layers, hidden, sizes.vocabulary, widest, 0, 0, blocks.max_context(fields))

@@ -18,14 +18,10 @@ def sparse_layers(fields: Fields, arch: Architecture, layers: int, experts: Expe
     step = fields.count(arch["step_key"], 1) if "step_key" in arch else 1
     dense = set(fields.counts(arch["dense_layers_key"]) or ()) if "dense_layers_key" in arch else set()
     offset = int(arch.get("step_offset", 1))
-    return [
-        index >= dense_first and (index + offset) % step == 0 and index not in dense for index in range(layers)
-    ]
+    return [index >= dense_first and (index + offset) % step == 0 and index not in dense for index in range(layers)]
 
 
-def _mlp(
-    builder: Builder, fields: Fields, arch: Architecture, path: str, sizes: Shape, experts: Experts | None
-) -> int:
+def _mlp(builder: Builder, fields: Fields, arch: Architecture, path: str, sizes: Shape, experts: Experts | None) -> int:
     """The MLP or the experts of one layer; the elements of its widest row for one token."""
     bias = blocks.switched(fields, arch.get("mlp_bias", False))
     if experts is None:

@@ -53,8 +53,8 @@ def _delta(builder: Builder, path: str, hidden: int, delta: Delta) -> None:
     builder.matrix("state", f"{path}.in_proj_a", delta.value_heads, hidden)
     builder.vector("state", f"{path}.conv1d", delta.channels, 1, delta.taps)
     builder.vector("state", f"{path}.dt_bias", delta.value_heads)
-    builder.vector("state", f"{path}.A_log", delta.value_heads, dtype="fp32")
-    builder.vector("norm", f"{path}.norm", delta.value_dim, dtype="fp32")
+    builder.vector("state", f"{path}.A_log", delta.value_heads)
+    builder.vector("norm", f"{path}.norm", delta.value_dim)
     builder.matrix("state", f"{path}.out_proj", hidden, values)
 
 
@@ -132,6 +132,12 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         widest = max(widest, _mlp(builder, fields, f"{path}.mlp", sizes.hidden, experts))
     _prediction(builder, fields, sizes, experts, gate=gate)
     return Layout(
-        builder.tensors, layers, sizes.hidden, sizes.vocabulary, widest,
-        experts.number if experts else 0, experts.chosen if experts else 0, blocks.max_context(fields),
+        builder.tensors,
+        layers,
+        sizes.hidden,
+        sizes.vocabulary,
+        widest,
+        experts.number if experts else 0,
+        experts.chosen if experts else 0,
+        blocks.max_context(fields),
     )

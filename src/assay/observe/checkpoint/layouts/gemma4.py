@@ -6,9 +6,7 @@ from assay.observe.checkpoint.layouts.blocks import Architecture, Experts, Shape
 from assay.observe.checkpoint.tensors import Builder, Layout
 from assay.types.model import LayerGroup
 
-NORMS = (
-    "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"
-)
+NORMS = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm")
 EXPERT_NORMS = ("post_feedforward_layernorm_1", "post_feedforward_layernorm_2", "pre_feedforward_layernorm_2")
 
 
@@ -65,9 +63,7 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         path = f"layers.{index}"
         full = span.kind == "full"
         sizes: Shape = wide if full else local
-        blocks.attention(
-            builder, f"{path}.self_attn", sizes, qkv_bias=bias, out_bias=bias, value=not (full and shared)
-        )
+        blocks.attention(builder, f"{path}.self_attn", sizes, qkv_bias=bias, out_bias=bias, value=not (full and shared))
         blocks.qk_norm(builder, f"{path}.self_attn", sizes, "head")
         for norm in NORMS:
             builder.vector("norm", f"{path}.{norm}", sizes.hidden)
@@ -77,6 +73,12 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
             LayerGroup(span.kind, 1, sizes.heads, sizes.kv_heads, sizes.head_dim, sizes.head_dim, span.window)
         )
     return Layout(
-        builder.tensors, layers, local.hidden, local.vocabulary, widest,
-        experts.number if experts else 0, experts.chosen if experts else 0, blocks.max_context(fields),
+        builder.tensors,
+        layers,
+        local.hidden,
+        local.vocabulary,
+        widest,
+        experts.number if experts else 0,
+        experts.chosen if experts else 0,
+        blocks.max_context(fields),
     )

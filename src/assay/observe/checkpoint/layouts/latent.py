@@ -71,7 +71,7 @@ def indexer(builder: Builder, path: str, sizes: Latent, index: Indexer) -> None:
     builder.matrix("attention", f"{path}.weights_proj", index.heads, sizes.hidden, linear=False)
 
 
-def _layer(  # noqa: PLR0913 - the facts of a layer
+def _layer(  # noqa: PLR0913, PLR0917 - the facts of a layer
     builder: Builder,
     fields: Fields,
     arch: Architecture,
@@ -152,13 +152,22 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         widest = max(widest, _layer(builder, fields, arch, f"layers.{layer}", sizes, own, chosen))
         layers.append(
             LayerGroup(
-                "mla", 1, sizes.heads, 1, latent_dim=sizes.latent, rope_dim=sizes.rope,
+                "mla",
+                1,
+                sizes.heads,
+                1,
+                latent_dim=sizes.latent,
+                rope_dim=sizes.rope,
                 index_dim=own.head_dim if own else 0,
             )
         )
     _prediction(builder, fields, arch, sizes, index, experts)
     return Layout(
-        builder.tensors, layers, sizes.hidden, common.vocabulary, widest,
+        builder.tensors,
+        layers,
+        sizes.hidden,
+        common.vocabulary,
+        widest,
         experts.number if experts and any(sparse) else 0,
         experts.chosen if experts and any(sparse) else 0,
         blocks.max_context(fields),

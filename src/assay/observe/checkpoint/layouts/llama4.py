@@ -61,6 +61,12 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
             LayerGroup(span.kind, 1, sizes.heads, sizes.kv_heads, sizes.head_dim, sizes.head_dim, span.window)
         )
     return Layout(
-        builder.tensors, layers, sizes.hidden, sizes.vocabulary, max(dense_width, width * (chosen + 1)),
-        number, chosen, blocks.max_context(fields),
+        builder.tensors,
+        layers,
+        sizes.hidden,
+        sizes.vocabulary,
+        max(dense_width, width * (chosen + 1)),
+        number,
+        chosen,
+        blocks.max_context(fields),
     )

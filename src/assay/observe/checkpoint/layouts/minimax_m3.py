@@ -15,9 +15,7 @@ def _index(builder: Builder, path: str, hidden: int, heads: int, dim: int) -> No
     builder.vector("norm", f"{path}.index_k_norm", dim)
 
 
-def _attention(
-    builder: Builder, path: str, sizes: Shape, index: tuple[int, int] | None
-) -> LayerGroup:
+def _attention(builder: Builder, path: str, sizes: Shape, index: tuple[int, int] | None) -> LayerGroup:
     blocks.attention(builder, path, sizes)
     blocks.qk_norm(builder, path, sizes, "head")
     if index is not None:
@@ -64,6 +62,12 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         if shared:
             blocks.gated_mlp(builder, "shared_experts", f"{block}.shared_experts", sizes.hidden, shared)
     return Layout(
-        builder.tensors, layers, sizes.hidden, sizes.vocabulary, max(dense_width, experts.width * chosen + shared),
-        number, chosen, blocks.max_context(fields),
+        builder.tensors,
+        layers,
+        sizes.hidden,
+        sizes.vocabulary,
+        max(dense_width, experts.width * chosen + shared),
+        number,
+        chosen,
+        blocks.max_context(fields),
     )

@@ -99,7 +99,7 @@ def _sparse(fields: Fields, kinds: list[str]) -> Experts | None:
     )
 
 
-def _layer(  # noqa: PLR0913 - the facts of a layer
+def _layer(  # noqa: PLR0913, PLR0917 - the facts of a layer
     builder: Builder,
     fields: Fields,
     kind: str,
@@ -155,6 +155,12 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     ]
     widest = experts.width * experts.chosen + experts.shared_width if experts else fields.count("intermediate_size")
     return Layout(
-        builder.tensors, layers, sizes.hidden, vocabulary, widest,
-        experts.number if experts else 0, experts.chosen if experts else 0, blocks.max_context(fields),
+        builder.tensors,
+        layers,
+        sizes.hidden,
+        vocabulary,
+        widest,
+        experts.number if experts else 0,
+        experts.chosen if experts else 0,
+        blocks.max_context(fields),
     )

@@ -18,7 +18,11 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
         blocks.gated_mlp(part, "mtp", f"{path}.mlp", sizes.hidden, width)
         part.matrix("mtp", f"{path}.input_proj", sizes.hidden, 2 * sizes.hidden)
         for norm in (
-            "input_layernorm", "post_attention_layernorm", "token_layernorm", "hidden_layernorm", "final_layernorm"
+            "input_layernorm",
+            "post_attention_layernorm",
+            "token_layernorm",
+            "hidden_layernorm",
+            "final_layernorm",
         ):
             part.vector("mtp", f"{path}.{norm}", sizes.hidden)
     found.tensors.extend(tensor._replace(role="mtp") for tensor in part.tensors)

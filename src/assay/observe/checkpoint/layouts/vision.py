@@ -12,9 +12,7 @@ def _norm(builder: Builder, path: str, size: int) -> None:
     builder.vector("vision", f"{path}.bias", size)
 
 
-def _block(  # noqa: PLR0913 - the facts of a transformer block
-    builder: Builder, path: str, hidden: int, width: int, *, joined: bool, norms: tuple[str, str]
-) -> None:
+def _block(builder: Builder, path: str, hidden: int, width: int, *, joined: bool, norms: tuple[str, str]) -> None:
     """Attention with biases, a plain MLP with biases, two norms with biases."""
     for norm in norms:
         _norm(builder, f"{path}.{norm}", hidden)

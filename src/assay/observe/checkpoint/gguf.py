@@ -1,0 +1,262 @@
+"""The header of a GGUF file (v2, v3): metadata and tensors, walked over a memory map; no weight byte is read.
+
+No length of the file is trusted: each is compared with what is left of it before it is used. Big-endian files, v1 and
+unknown tensor types are refused by name.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay.errors import MalformedFile, UnsupportedFile
+from assay.knowledge.catalog import weight_formats
+from assay.observe.checkpoint import files
+from assay.types.message import message
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+MAX_DIMENSIONS = 4
+MAX_NAME_BYTES = 65_535
+MAX_DEPTH = 4
+MAX_KEPT_ITEMS = 65_536
+"""Longer arrays (the vocabulary) are known by their length only."""
+SMALLEST_PAIR = 8 + 1 + 4 + 1
+SMALLEST_TENSOR = 8 + 1 + 4 + 4 + 8
+
+_SCALARS = {
+    0: struct.Struct("<B"), 1: struct.Struct("<b"), 2: struct.Struct("<H"), 3: struct.Struct("<h"),
+    4: struct.Struct("<I"), 5: struct.Struct("<i"), 6: struct.Struct("<f"), 7: struct.Struct("<B"),
+    10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d"),
+}  # fmt: skip
+_BOOL, _STRING, _ARRAY = 7, 8, 9
+_U32 = struct.Struct("<I")
+_U64 = struct.Struct("<Q")
+
+
+class GgufTensor(NamedTuple):
+    """A tensor: name, format id (`gguf:Q4_K`), shape (inputs first, as stored), elements, bytes, offset in the data."""
+
+    name: str
+    format: str
+    shape: tuple[int, ...]
+    elements: int
+    size: int
+    offset: int
+
+
+class Array(NamedTuple):
+    """An array too long to keep: its length."""
+
+    length: int
+
+
+class Header(NamedTuple):
+    """What a GGUF file says about itself: metadata and tensors."""
+
+    version: int
+    metadata: dict[str, Any]
+    tensors: list[GgufTensor]
+
+
+class _Walk:
+    """A position in a mapped file; every step is checked against its end."""
+
+    __slots__ = ("file", "map", "position", "size")
+
+    def __init__(self, mapped: mmap.mmap, file: str) -> None:
+        self.map = mapped
+        self.file = file
+        self.size = len(mapped)
+        self.position = 0
+
+    def broken(self, reason: str, field: str | None = None) -> MalformedFile:
+        return files.malformed(self.file, reason, field=field, offset=self.position)
+
+    def scalar(self, kind: struct.Struct, field: str) -> Any:
+        end = self.position + kind.size
+        if end > self.size:
+            raise self.broken("truncated", field)
+        value = kind.unpack_from(self.map, self.position)[0]
+        self.position = end
+        return value
+
+    def text(self, field: str, limit: int | None = None) -> str:
+        length = self.scalar(_U64, field)
+        if length > self.size - self.position:
+            raise self.broken("truncated", field)
+        if limit is not None and length > limit:
+            raise self.broken("name_too_long", field)
+        content = self.map[self.position : self.position + length]
+        self.position += length
+        try:
+            return content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if limit is None:
+                return content.decode("utf-8", "replace")  # a value may hold anything; only names must be text
+            raise self.broken("not_text", field) from error
+
+    def skip_texts(self, count: int, field: str) -> None:
+        """Step over `count` strings: the vocabulary of a model has 300,000 of them."""
+        mapped, position, size, unpack = self.map, self.position, self.size, _U64.unpack_from
+        try:
+            for _ in range(count):
+                position += 8 + unpack(mapped, position)[0]
+        except struct.error:
+            self.position = min(position, size)
+            raise self.broken("truncated", field) from None
+        if position > size:
+            self.position = size
+            raise self.broken("truncated", field)
+        self.position = position
+
+    def array(self, field: str, depth: int) -> Any:
+        """A list of scalars, or the length of an array that is long or holds text."""
+        kind = self.scalar(_U32, field)
+        count = self.scalar(_U64, field)
+        left = self.size - self.position
+        if kind == _STRING:
+            if count > left // 8:
+                raise self.broken("count_too_large", field)
+            self.skip_texts(count, field)
+            return Array(count)
+        if kind == _ARRAY:
+            if depth >= MAX_DEPTH or count > left // 12:
+                raise self.broken("nesting" if depth >= MAX_DEPTH else "count_too_large", field)
+            for _ in range(count):
+                self.array(field, depth + 1)
+            return Array(count)
+        if kind not in _SCALARS:
+            raise self.broken("unknown_value_type", field)
+        width = _SCALARS[kind].size
+        if count > left // width:
+            raise self.broken("count_too_large", field)
+        begin = self.position
+        self.position += count * width
+        if count > MAX_KEPT_ITEMS:
+            return Array(count)
+        values = struct.unpack_from(f"<{count}{_SCALARS[kind].format[1:]}", self.map, begin)
+        return [bool(value) for value in values] if kind == _BOOL else list(values)
+
+    def value(self, field: str) -> Any:
+        kind = self.scalar(_U32, field)
+        if kind == _STRING:
+            return self.text(field)
+        if kind == _ARRAY:
+            return self.array(field, 0)
+        if kind not in _SCALARS:
+            raise self.broken("unknown_value_type", field)
+        value = self.scalar(_SCALARS[kind], field)
+        return bool(value) if kind == _BOOL else value
+
+
+def _refused(file: str, code: str, version: int | None = None) -> UnsupportedFile:
+    return UnsupportedFile(
+        message(f"error.{code}", file=Path(file).name, version=version), message(f"hint.{code}"), file=file
+    )
+
+
+def _counts(walk: _Walk) -> tuple[int, int, int]:
+    """(version, tensors, metadata pairs), after the magic; both counts fit the file."""
+    if walk.map[:4] != MAGIC:
+        raise walk.broken("magic", "magic")
+    walk.position = 4
+    version = walk.scalar(_U32, "version")
+    if version not in VERSIONS:
+        swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+        if swapped in (1, *VERSIONS):
+            raise _refused(walk.file, "gguf_big_endian")
+        raise _refused(walk.file, "gguf_version", version=version)
+    tensors = walk.scalar(_U64, "tensor_count")
+    pairs = walk.scalar(_U64, "metadata_kv_count")
+    left = walk.size - walk.position
+    if tensors > left // SMALLEST_TENSOR:
+        raise walk.broken("count_too_large", "tensor_count")
+    if pairs > left // SMALLEST_PAIR:
+        raise walk.broken("count_too_large", "metadata_kv_count")
+    return version, tensors, pairs
+
+
+def _metadata(walk: _Walk, pairs: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(pairs):
+        key = walk.text("metadata key", MAX_NAME_BYTES)
+        if key in found:
+            raise walk.broken("repeated_key", key)
+        found[key] = walk.value(key)
+    return found
+
+
+def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTensor:
+    name = walk.text("tensor name", MAX_NAME_BYTES)
+    dimensions = walk.scalar(_U32, name)
+    if dimensions > MAX_DIMENSIONS:
+        raise walk.broken("too_many_dimensions", name)
+    shape = tuple(walk.scalar(_U64, name) for _ in range(dimensions))
+    number = walk.scalar(_U32, name)
+    kind = types.get(number)
+    if kind is None:
+        raise UnsupportedFile(
+            message("error.unsupported_tensor_type", file=Path(walk.file).name, type=number),
+            message("hint.unsupported_tensor_type"),
+            file=walk.file,
+            field=name,
+            offset=walk.position,
+        )
+    elements = 1
+    for extent in shape:
+        elements *= extent
+    if elements > 2**62:
+        raise walk.broken("out_of_range", name)
+    if shape and shape[0] % kind.block_elements:
+        raise walk.broken("not_whole_blocks", name)
+    size = elements // kind.block_elements * kind.block_bytes
+    return GgufTensor(name, kind.format, shape, elements, size, walk.scalar(_U64, name))
+
+
+def _check_data(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]) -> None:
+    """Every tensor lies inside the file, aligned, and over no other one."""
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 0 < alignment <= 2**20 or alignment & (alignment - 1):
+        raise walk.broken("out_of_range", "general.alignment")
+    start = -(-walk.position // alignment) * alignment
+    end = 0
+    for tensor in sorted(tensors, key=lambda tensor: (tensor.offset, tensor.size)):
+        if tensor.offset % alignment:
+            raise walk.broken("not_aligned", tensor.name)
+        if tensor.offset < end:
+            raise walk.broken("hole_or_overlap", tensor.name)
+        end = tensor.offset + tensor.size
+        if start + end > walk.size:
+            raise walk.broken("offset_outside", tensor.name)
+
+
+def header(path: Path) -> Header:
+    """The header of a GGUF file.
+
+    Raises:
+        UnreadableFile: it cannot be opened.
+        MalformedFile: it breaks the format; `field` and `offset` say where.
+        UnsupportedFile: it is big-endian, of another version, or has a tensor type that is not known.
+    """
+    descriptor, size = files.open_regular(path)
+    try:
+        if size < 24:
+            raise files.malformed(str(path), "truncated", offset=size)
+        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
+            return _walked(_Walk(mapped, str(path)))
+    finally:
+        os.close(descriptor)
+
+
+def _walked(walk: _Walk) -> Header:
+    version, count, pairs = _counts(walk)
+    metadata = _metadata(walk, pairs)
+    types = weight_formats.gguf_types()
+    tensors = [_tensor(walk, types) for _ in range(count)]
+    names = {tensor.name for tensor in tensors}
+    if len(names) != len(tensors):
+        raise walk.broken("repeated_key", "tensor name")
+    _check_data(walk, metadata, tensors)
+    return Header(version, metadata, tensors)

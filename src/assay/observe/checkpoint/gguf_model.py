@@ -1,0 +1,153 @@
+"""A model from the header of a GGUF file: llama.cpp's metadata keys give the layers, the tensor types the bytes."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from assay.errors import UnsupportedArchitecture
+from assay.knowledge.catalog import architectures
+from assay.observe.checkpoint import assemble, config, files, gguf, names
+from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
+from assay.observe.checkpoint.gguf import Array, GgufTensor
+from assay.observe.checkpoint.gguf_layers import layers_of
+from assay.observe.checkpoint.tensors import joined
+from assay.types.message import Message, message
+from assay.types.model import Model, Role, TensorGroup
+
+PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
+
+
+def _architecture(metadata: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]]:
+    name = metadata.get("general.architecture")
+    if not isinstance(name, str):
+        raise files.malformed(str(path), "missing_key", field="general.architecture")
+    body = architectures.of_gguf(name)
+    if body is None:
+        raise UnsupportedArchitecture(
+            message("error.unsupported_architecture", architecture=name, file=path.name),
+            message("hint.unsupported_architecture"),
+            file=str(path),
+            field="general.architecture",
+        )
+    return name, body
+
+
+def _fields(metadata: dict[str, Any], name: str, path: Path) -> Fields:
+    """The keys of the architecture, without its name in front; long arrays stand as their length."""
+    prefix = f"{name}."
+    own = {key.removeprefix(prefix): value for key, value in metadata.items() if key.startswith(prefix)}
+    return Fields(own, str(path), prefix)
+
+
+def _vocabulary(metadata: dict[str, Any], tensors: list[GgufTensor], fields: Fields) -> int:
+    tokens = metadata.get("tokenizer.ggml.tokens")
+    if isinstance(tokens, Array):
+        return tokens.length
+    table = next((tensor for tensor in tensors if tensor.name == "token_embd.weight"), None)
+    if table is not None and len(table.shape) == 2:
+        return table.shape[1]
+    return fields.count("vocab_size")
+
+
+def _active(tensor: GgufTensor, role: Role, experts: tuple[int, int], *, tied: bool) -> int:
+    number, chosen = experts
+    if role == "experts" and number:
+        return tensor.elements * chosen // number
+    if role == "embedding" and not tied and len(tensor.shape) == 2:
+        return tensor.shape[0]
+    return tensor.elements
+
+
+def _groups(tensors: list[GgufTensor], experts: tuple[int, int], first_prediction: int) -> tuple[TensorGroup, ...]:
+    """Groups by role and tensor type; blocks from `first_prediction` on are multi-token prediction layers."""
+    tied = all(tensor.name != "output.weight" for tensor in tensors)
+    totals: dict[tuple[Role, str], list[int]] = {}
+    for tensor in tensors:
+        block = names.gguf_layer(tensor.name)
+        role = "mtp" if block is not None and block >= first_prediction else names.gguf_role(tensor.name)
+        row = totals.setdefault((role, tensor.format), [0, 0, 0, 0])
+        values = (tensor.elements, _active(tensor, role, experts, tied=tied), 1, tensor.size)
+        for index, value in enumerate(values):
+            row[index] += value
+    return tuple(TensorGroup(role, name, *row) for (role, name), row in totals.items())
+
+
+def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
+    """Metadata and tensors of a file and, if it is one of several parts, of all of them.
+
+    Raises:
+        MalformedFile: a part is missing, or the parts do not belong together.
+    """
+    first = gguf.header(path)
+    number = first.metadata.get("split.count", 1)
+    if not isinstance(number, int) or number < 2:
+        return first.metadata, first.tensors
+    match = PARTS.search(path.name)
+    if match is None or int(match[2]) != number:
+        raise files.malformed(str(path), "split_name", field="split.count")
+    base = path.name[: match.start()]
+    metadata: dict[str, Any] = {}
+    tensors: list[GgufTensor] = []
+    for part in range(1, number + 1):
+        other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
+        if not other.exists():
+            raise files.malformed(str(path), "missing_shard", field=other.name)
+        found = first if other.name == path.name else gguf.header(other)
+        if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
+            raise files.malformed(str(other), "split_name", field="split.no")
+        metadata = found.metadata if part == 1 else metadata
+        tensors += found.tensors
+    if len({tensor.name for tensor in tensors}) != len(tensors):
+        raise files.malformed(str(path), "repeated_key", field="tensor name")
+    return metadata, tensors
+
+
+def _doubts(tensors: list[GgufTensor], blocks: int) -> list[Message]:
+    """A doubt when blocks that the metadata announces have no tensors."""
+    present = {names.gguf_layer(tensor.name) for tensor in tensors} - {None}
+    if len(present) >= blocks:
+        return []
+    return [message("doubt.blocks_missing", "warning", found=len(present), described=blocks)]
+
+
+def read(path: Path) -> Model:
+    """The model of a GGUF file; a split one is read with all its parts.
+
+    Raises:
+        UnreadableFile, MalformedFile, UnsupportedFile: see `gguf.header`.
+        UnsupportedArchitecture: llama.cpp's name of the architecture is not in the catalogue.
+    """
+    metadata, tensors = _header(path)
+    name, body = _architecture(metadata, path)
+    fields = _fields(metadata, name, path)
+    blocks = fields.count("block_count", high=MAX_LAYERS)
+    prediction = fields.count("nextn_predict_layers", 0, low=0, high=blocks)
+    number = fields.count("expert_count", 0, low=0, high=MAX_EXPERTS)
+    chosen = fields.count("expert_used_count", 0, low=0, high=number) if number else 0
+    groups = _groups(tensors, (number, chosen), blocks - prediction)
+    loaded, optional = config.split(groups)
+    title = metadata.get("general.name")
+    widths = fields.raw("feed_forward_length")
+    dense = max(widths, default=0) if isinstance(widths, list) else fields.count("feed_forward_length", 0, low=0)
+    expert = fields.count("expert_feed_forward_length", 0, low=0)
+    notes = (message("note.gguf_title", title=title),) if isinstance(title, str) and title else ()
+    return Model(
+        name=path.name,
+        architecture=body["id"],
+        released_format=None,
+        requantized_from=None,
+        groups=loaded,
+        layers=joined(layers_of(fields, body, blocks - prediction)),
+        weights=assemble.stored_weights(loaded, (path.name,)),
+        hidden_size=fields.count("embedding_length"),
+        vocabulary=_vocabulary(metadata, tensors, fields),
+        intermediate=max(dense, (expert or (dense if number else 0)) * chosen),
+        experts=number,
+        experts_per_token=chosen,
+        max_context=fields.count("context_length", high=2**31) if fields.has("context_length") else None,
+        container="gguf",
+        sources=(path.name,),
+        doubts=tuple(_doubts(tensors, blocks)),
+        notes=notes,
+        optional=optional,
+    )

@@ -1,0 +1,119 @@
+"""The header of a safetensors file: names, types, shapes and offsets; no weight byte is read.
+
+Bounded: the header is at most 100 MB (the format's own limit) and lies inside the file; the tensors must fill the
+rest of the file without holes or overlaps, as the format demands.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay.errors import UnsupportedFile
+from assay.observe.checkpoint import files
+from assay.types.message import message
+
+MAX_HEADER_BYTES = 100_000_000
+MAX_ELEMENTS = 2**62
+BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "C64": 64,
+}  # fmt: skip
+
+
+class StoredTensor(NamedTuple):
+    """A tensor as the header gives it: name, dtype of the file, shape, bytes, and where its bytes begin."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int
+    offset: int
+
+    @property
+    def elements(self) -> int:
+        """Elements as stored; packed ones count once."""
+        product = 1
+        for extent in self.shape:
+            product *= extent
+        return product
+
+
+def header(path: Path) -> dict[str, Any]:
+    """The header object of a file and, under the empty key, the bytes of its data.
+
+    Raises:
+        UnreadableFile: it cannot be opened.
+        MalformedFile: no header of the announced length is there, or it is no JSON object.
+    """
+    descriptor, size = files.open_regular(path)
+    with os.fdopen(descriptor, "rb") as stream:
+        first = stream.read(8)
+        if len(first) < 8:
+            raise files.malformed(str(path), "truncated", offset=len(first))
+        length = int.from_bytes(first, "little")
+        if length > MAX_HEADER_BYTES:
+            raise files.malformed(str(path), "header_too_long", field="header_size", offset=0)
+        if length > size - 8:
+            raise files.malformed(str(path), "truncated", field="header_size", offset=8)
+        content = stream.read(length)
+    if len(content) < length:
+        raise files.malformed(str(path), "truncated", offset=8 + len(content))
+    if not content.startswith(b"{"):
+        raise files.malformed(str(path), "json", offset=8)
+    document = files.parse_object(content, str(path))
+    document[""] = size - 8 - length
+    return document
+
+
+def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
+    if not isinstance(entry, dict):
+        raise files.malformed(path, "not_object", field=name)
+    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(dtype, str):
+        raise files.malformed(path, "not_text", field=f"{name}.dtype")
+    if dtype not in BITS:
+        raise UnsupportedFile(
+            message("error.unsupported_tensor_type", file=Path(path).name, type=dtype),
+            message("hint.unsupported_tensor_type"),
+            file=path,
+            field=f"{name}.dtype",
+        )
+    if not isinstance(shape, list) or not all(type(extent) is int and extent >= 0 for extent in shape):
+        raise files.malformed(path, "not_integer_list", field=f"{name}.shape")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(end) is int for end in offsets):
+        raise files.malformed(path, "not_integer_list", field=f"{name}.data_offsets")
+    begin, end = offsets
+    if not 0 <= begin <= end <= space:
+        raise files.malformed(path, "offset_outside", field=f"{name}.data_offsets")
+    elements = 1
+    for extent in shape:
+        elements *= extent
+        if elements > MAX_ELEMENTS:
+            raise files.malformed(path, "out_of_range", field=f"{name}.shape")
+    if (elements * BITS[dtype] + 7) // 8 != end - begin:
+        raise files.malformed(path, "size_mismatch", field=name)
+    return StoredTensor(name, dtype, tuple(shape), end - begin, begin)
+
+
+def tensors(path: Path) -> list[StoredTensor]:
+    """The tensors of a file in the order of their bytes.
+
+    Raises:
+        UnreadableFile, MalformedFile: see `header`; also an entry that contradicts itself, or tensors that do not
+            fill the file exactly.
+        UnsupportedFile: a tensor type that is not known.
+    """
+    document = header(path)
+    space = document.pop("")
+    document.pop("__metadata__", None)
+    found = [_tensor(str(path), name, entry, space) for name, entry in document.items()]
+    found.sort(key=lambda tensor: (tensor.offset, tensor.size))
+    expected = 0
+    for tensor in found:
+        if tensor.offset != expected:
+            raise files.malformed(str(path), "hole_or_overlap", field=tensor.name, offset=tensor.offset)
+        expected += tensor.size
+    if expected != space:
+        raise files.malformed(str(path), "size_mismatch", offset=expected)
+    return found
