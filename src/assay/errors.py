@@ -73,7 +73,7 @@ class BadInput(AssayError):
     """What was given cannot be used."""
 
     exit_code = 2
-    kind = "usage"
+    kind: ClassVar[Kind] = "usage"
 
 
 class UsageError(BadInput):
@@ -110,7 +110,7 @@ class CannotAnswer(AssayError):
     """Knowledge or evidence is missing."""
 
     exit_code = 3
-    kind = "missing-knowledge"
+    kind: ClassVar[Kind] = "missing-knowledge"
 
 
 class UnsupportedArchitecture(CannotAnswer):

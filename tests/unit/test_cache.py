@@ -73,6 +73,18 @@ def test_vllm_keeps_window_and_batch_of_a_sliding_layer() -> None:
     assert tokens_kept(sliding, 512, 1, VLLM) == 512
 
 
+def test_all_sequences_together_have_one_batch_in_flight() -> None:
+    sliding = GEMMA_3_27B[1]
+    assert tokens_kept(sliding, 131_072, 8, VLLM) == 8 * (1024 + 32) + 8192
+
+
+def test_vllm_pads_sliding_layers_to_groups_of_the_rarer_kind() -> None:
+    grouped = WINDOW_ONLY._replace(grouped=True)
+    padded = (GEMMA_3_27B[0], GEMMA_3_27B[1]._replace(count=60))
+    assert kv_bytes(GEMMA_3_27B, 4096, 1, BF16, grouped) == kv_bytes(padded, 4096, 1, BF16, WINDOW_ONLY)
+    assert kv_bytes(GPT_OSS_120B, 4096, 1, BF16, grouped) == kv_bytes(GPT_OSS_120B, 4096, 1, BF16, WINDOW_ONLY)
+
+
 def test_llama_cpp_keeps_padded_cells_of_a_sliding_layer() -> None:
     sliding = GEMMA_3_27B[1]
     assert tokens_kept(sliding, 32_768, 1, LLAMA) == 1536

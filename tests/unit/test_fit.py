@@ -23,6 +23,7 @@ MEMORY = RuntimeMemory(
     ubatch_tokens=0,
     large_from=70 * GIB,
     large_except=("a100",),
+    grouped=True,
     terms={"context": Quantity(0.4 * GIB, "B", "assumed", low=0.1 * GIB, high=0.8 * GIB)},
     activation=Activation((2, 6, 12), (1, 2, 4), (1, 2, 4), ("bound",)),
     compute=None,
@@ -52,9 +53,9 @@ def model(size: float = 15 * GIB, **changes: object) -> Model:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-def card(usable: float = 24 * GIB, count: int = 1) -> CardMemory:
+def card(usable: float = 24 * GIB, cards: int = 1) -> CardMemory:
     reserve = Quantity(0.5 * GIB, "B", "reported", ("cuda",), low=0.3 * GIB, high=0.9 * GIB)
-    return CardMemory("card", exact(usable, "B", "measured", "driver"), reserve, count)
+    return CardMemory("card", exact(usable, "B", "measured", "driver"), reserve, cards)
 
 
 def answer(size: float = 15 * GIB, usable: float = 24 * GIB, context: int = 8192, runtime: Runtime = VLLM):  # type: ignore[no-untyped-def] # noqa: ANN201
@@ -181,7 +182,7 @@ def _flat(what: Need) -> list[float]:
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_free_is_available_less_total(count: int) -> None:
-    plan = fit(Setting(model(), VLLM, card(count=count), BF16), Workload(8192, 1, 128)).memory
+    plan = fit(Setting(model(), VLLM, card(cards=count), BF16), Workload(8192, 1, 128)).memory
     assert plan.free.value == pytest.approx((plan.available.value or 0) - (plan.total.value or 0))
     assert plan.free.low is not None
     assert plan.free.low <= (plan.free.value or 0)

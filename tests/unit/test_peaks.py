@@ -48,19 +48,24 @@ def test_rate_times_multiprocessors_times_clock() -> None:
 
 
 def test_a_product_that_is_given_half_the_rate_has_half_the_peak() -> None:
-    half = RateFactor(("bf16", "fp16"), "fp32", 0.5, ("whitepaper",), None)
+    half = RateFactor(("bf16", "fp16"), "fp32", 0.5, ("whitepaper",), "documented")
     assert derived_peak(card(rate_factors=(half,)), BF16).value == pytest.approx(209.5e12, rel=0.001)
 
 
+def test_a_factor_that_is_only_assumed_makes_the_peak_rest_on_an_assumption() -> None:
+    guess = RateFactor(("bf16",), "fp32", 0.5, ("forum",), "assumed")
+    assert derived_peak(card(rate_factors=(guess,)), BF16).weakest == "assumed"
+
+
 def test_a_product_whose_share_is_not_known_has_no_known_peak() -> None:
-    doubt = RateFactor(("bf16",), "fp32", None, ("measurement",), "58 or 71 %")
+    doubt = RateFactor(("bf16",), "fp32", None, ("measurement",), "reported", "58 or 71 %")
     peak = derived_peak(card(rate_factors=(doubt,)), BF16)
     assert peak.value is None
     assert peak.note is not None
 
 
 def test_a_restricted_product_is_not_assumed_to_be_unrestricted_in_other_formats() -> None:
-    half = RateFactor(("fp16",), "fp32", 0.5, ("whitepaper",), None)
+    half = RateFactor(("fp16",), "fp32", 0.5, ("whitepaper",), "documented")
     assert derived_peak(card(rate_factors=(half,)), BF16).value is None
 
 

@@ -47,7 +47,7 @@ class CardCount(NamedTuple):
     """One kind of card and how many of it."""
 
     card: Card
-    count: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def columns_of(queries: tuple[str, ...]) -> tuple[list[tuple[CardCount, ...]], l
             if chosen not in columns:
                 columns.append(chosen)
     for column in columns:
-        if sum(entry.count for entry in column) > MAX_CARDS:
+        if sum(entry.number for entry in column) > MAX_CARDS:
             raise UsageError(message("error.too_many_cards", limit=MAX_CARDS), message("hint.too_many_cards"))
     if len(columns) > MAX_COLUMNS:
         raise UsageError(
@@ -176,7 +176,7 @@ def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
     return CardSpeed(
         bandwidth=_slowest([entry.card.gpu.bandwidth for entry in column]),
         peak=_slowest(known) if len(known) == len(peaks) else unknown("FLOP/s", message("unknown.peak")),
-        count=count,
+        cards=count,
     )
 
 
@@ -199,8 +199,8 @@ def _launch(request: CheckRequest, setting: Setting, workload: Workload) -> str 
         total_context=workload.context * workload.concurrency,
         concurrency=workload.concurrency,
     )
-    if setting.card.count > 1:
-        line += engine.launch_tensor_parallel.format(cards=setting.card.count)
+    if setting.card.cards > 1:
+        line += engine.launch_tensor_parallel.format(cards=setting.card.cards)
     if request.kv is not None:
         line += engine.launch_kv.format(kv=request.kv)
     return line
@@ -218,14 +218,14 @@ def _shorter(setting: Setting, workload: Workload, answer: Fit) -> list[Message]
         if fit(smaller, workload).verdict == "yes":
             advice.append(message("advice.kv", kv="fp8"))
     for count in (2, 4, 8):
-        if count > setting.card.count and _fits_on(setting, workload, count):
+        if count > setting.card.cards and _fits_on(setting, workload, count):
             advice.append(message("advice.cards", count=count))
             break
     return advice
 
 
 def _fits_on(setting: Setting, workload: Workload, count: int) -> bool:
-    return fit(setting._replace(card=setting.card._replace(count=count)), workload).verdict == "yes"
+    return fit(setting._replace(card=setting.card._replace(cards=count)), workload).verdict == "yes"
 
 
 def _advice(setting: Setting, workload: Workload, answer: Fit) -> tuple[Message, ...]:
@@ -247,7 +247,7 @@ def _result(
     workload: Workload,
     column: tuple[CardCount, ...],
 ) -> CheckResult:
-    count = sum(entry.count for entry in column)
+    count = sum(entry.number for entry in column)
     weakest = _weakest_card(column)
     memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", "driver_reserve"), count)
     setting = Setting(model, engine, memory, kv)
@@ -304,7 +304,7 @@ def answer(request: CheckRequest) -> CheckAnswer:
     notes = [note for found in identifications for note in found.notes]
     if engine.containers and model.container not in engine.containers:
         notes.append(message("check.container", "warning", runtime=engine.name, container=model.container))
-    if any(entry.count > 1 or len(result.cards) > 1 for result in results for entry in result.cards):
+    if any(entry.number > 1 or len(result.cards) > 1 for result in results for entry in result.cards):
         notes.append(message("check.tensor_parallel"))
     return CheckAnswer(
         request=request,

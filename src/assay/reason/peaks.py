@@ -18,7 +18,7 @@ def _factor(gpu: Gpu, rate: InstructionRate) -> RateFactor | None:
         if rate.format in factor.formats:
             return factor
     if same and rate.unit == "matrix":
-        return RateFactor((rate.format,), rate.accumulate, None, same[0].sources, None)
+        return RateFactor((rate.format,), rate.accumulate, None, same[0].sources, same[0].basis)
     return None
 
 
@@ -35,14 +35,14 @@ def derived_peak(gpu: Gpu, rate: InstructionRate) -> Quantity:
     scale = 1.0 if factor is None or factor.factor is None else factor.factor
     per_clock = exact(
         rate.per_clock, "FLOP/clock", "documented" if rate.basis == "derived" else rate.basis, *rate.sources
-    )  # type: ignore[arg-type]
+    )
     inputs = [
         ("rate per multiprocessor and clock", per_clock),
         ("multiprocessors", gpu.multiprocessors),
         ("boost clock", gpu.boost_clock),
     ]
     if factor is not None:
-        inputs.append(("product factor", exact(scale, "ratio", "documented", *factor.sources)))
+        inputs.append(("product factor", exact(scale, "ratio", factor.basis, *factor.sources)))
     return derive(unit, FORMULA, inputs, lambda *values: _product(values))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from assay.types.message import Message
-from assay.types.quantity import Quantity
+from assay.types.quantity import Basis, Quantity
 
 Sparsity = Literal["dense", "2:4"]
 Status = Literal["released", "announced", "rumoured"]
@@ -40,7 +40,8 @@ class RateFactor(NamedTuple):
     accumulate: str
     factor: float | None
     sources: tuple[str, ...]
-    note: str | None
+    basis: Basis
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class InstructionRate(NamedTuple):
     unit: str
     per_clock: float
     sources: tuple[str, ...]
-    basis: str
+    basis: Basis
 
 
 class FormatSupport(NamedTuple):
@@ -95,7 +96,7 @@ class FormatSupport(NamedTuple):
     instruction: str | None
     statement: str
     sources: tuple[str, ...]
-    basis: str
+    basis: Basis
 
 
 class InstructionSet(NamedTuple):
@@ -119,7 +120,7 @@ class Identification(NamedTuple):
 
     query: str
     match: Match
-    count: int
+    count: int  # type: ignore[assignment]  # a tuple has a method of that name, which nobody needs here
     candidates: tuple[str, ...]
     distinguish: tuple[Message, ...] = ()
     suggestions: tuple[str, ...] = ()

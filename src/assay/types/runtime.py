@@ -44,6 +44,7 @@ class RuntimeMemory(NamedTuple):
         sliding: how much of a sliding layer's cache it keeps.
         block_tokens: KV block of a paged cache; cell_padding: padding of a contiguous one.
         batched_tokens, sequences: scheduler defaults (small card, large card); ubatch_tokens: llama.cpp's micro-batch.
+        grouped: whether windowed layers are padded to whole groups of layers.
         large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
         terms: fixed terms by name; activation, compute: the terms that depend on the model.
     """
@@ -57,6 +58,7 @@ class RuntimeMemory(NamedTuple):
     ubatch_tokens: int
     large_from: float
     large_except: tuple[str, ...]
+    grouped: bool
     terms: dict[str, Quantity]
     activation: Activation | None
     compute: ComputeBuffer | None

@@ -30,6 +30,7 @@ def _factor(row: dict[str, Any]) -> RateFactor:
         accumulate=row["accumulate"],
         factor=None if row.get("unknown") else row["factor"],
         sources=tuple(row["sources"]),
+        basis=row["basis"],
         note=row.get("note"),
     )
 

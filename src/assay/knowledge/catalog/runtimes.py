@@ -48,6 +48,7 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         ubatch_tokens=body.get("ubatch_tokens", 0),
         large_from=body.get("large_from_gib", 0) * 2**30,
         large_except=tuple(body.get("large_except", [])),
+        grouped=bool(body.get("grouped", False)),
         terms={name: quantity(term, "B", "unknown.term") for name, term in body.get("terms", {}).items()},
         activation=_activation(body.get("activation")),
         compute=_compute(body.get("compute")),

@@ -23,13 +23,15 @@ class CachePolicy(NamedTuple):
         sliding: how much of a windowed layer it keeps.
         block_tokens: tokens of a paged block; the last block of a sequence is whole.
         cell_padding: cells are padded to this.
-        batched_tokens: tokens in flight that a windowed layer holds besides its window.
+        batched_tokens: tokens in flight, over all sequences, that a windowed layer holds besides its window.
+        grouped: windowed layers are padded to whole groups, as large as the rarer kind of layer.
     """
 
     sliding: SlidingPolicy
     block_tokens: int = 1
     cell_padding: int = 1
     batched_tokens: int = 0
+    grouped: bool = False
 
 
 WINDOW_ONLY = CachePolicy("window")
@@ -63,14 +65,11 @@ def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePo
         cells = min(context * sequences, window * sequences + policy.batched_tokens)
         return _padded(cells, policy.cell_padding)
     if policy.sliding == "batch":
-        kept = min(window - 1 + policy.batched_tokens, context)
-        return (
-            min(
-                _padded(kept, policy.block_tokens) + policy.block_tokens,
-                _padded(context, policy.block_tokens),
-            )
-            * sequences
-        )
+        # One sequence may have a whole batch in flight; together they have no more than one.
+        longest = _padded(context, policy.block_tokens) * sequences
+        alone = _padded(min(window - 1 + policy.batched_tokens, context), policy.block_tokens) + policy.block_tokens
+        resting = _padded(window - 1, policy.block_tokens) + 2 * policy.block_tokens
+        return min(longest, alone * sequences, resting * sequences + policy.batched_tokens)
     return min(window, context) * sequences
 
 
@@ -78,10 +77,24 @@ def _row_bytes(elements: int, kv: KvFormat) -> float:
     return elements * kv.block_bytes / kv.block
 
 
+def _padded_counts(layers: tuple[LayerGroup, ...]) -> tuple[LayerGroup, ...]:
+    """vLLM's groups: as many layers as the rarer kind has, or all where the kinds differ by less than a quarter."""
+    growing = sum(layer.count for layer in layers if layer.kind in GROWING)
+    windowed = sum(layer.count for layer in layers if layer.kind in WINDOWED)
+    if not growing or not windowed or max(growing, windowed) < 1.25 * min(growing, windowed):
+        return layers
+    group = min(growing, windowed)
+    factor = _padded(windowed, group) / windowed, _padded(growing, group) / growing
+    return tuple(
+        layer._replace(count=ceil(layer.count * factor[layer.kind in GROWING])) if elements_per_token(layer) else layer
+        for layer in layers
+    )
+
+
 def kv_bytes(layers: tuple[LayerGroup, ...], context: int, sequences: int, kv: KvFormat, policy: CachePolicy) -> int:
     """Bytes of the growing and windowed caches of all layers for all sequences."""
     total = 0.0
-    for layer in layers:
+    for layer in _padded_counts(layers) if policy.grouped else layers:
         row = _row_bytes(elements_per_token(layer), kv)
         if row:
             total += layer.count * tokens_kept(layer, context, sequences, policy) * row

@@ -26,12 +26,12 @@ KV_FORMULA = "sum over layers: tokens kept x KV heads x (key dim + value dim) x 
 
 
 class CardMemory(NamedTuple):
-    """A card as the plan sees it: what the driver shows, what CUDA keeps; `count` equal cards side by side."""
+    """A card as the plan sees it: what the driver shows, what CUDA keeps; `cards` equal ones side by side."""
 
     gpu_id: str
     usable: Quantity
     reserve: Quantity
-    count: int
+    cards: int
 
 
 class Setting(NamedTuple):
@@ -54,18 +54,18 @@ class Need(NamedTuple):
 
 def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int) -> extra.Load:
     card = setting.card
-    return extra.scheduler_load(memory, card.gpu_id, card.usable.value or 0.0, context, sequences, card.count)
+    return extra.scheduler_load(memory, card.gpu_id, card.usable.value or 0.0, context, sequences, card.cards)
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
     """What grows with context and sequences, on plain numbers."""
     memory = setting.runtime.memory
-    layers = shard(setting.model.layers, setting.card.count)
+    layers = shard(setting.model.layers, setting.card.cards)
     window = kv_bytes(layers, context, sequences, setting.kv, WINDOW_ONLY)
     if memory is None:
         return Need(window, window, state_bytes(layers, sequences), (0.0, 0.0))
     load = _load(setting, memory, context, sequences)
-    policy = CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens)
+    policy = CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped)
     activation = (0.0, 0.0)
     if memory.activation is not None:
         low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
@@ -128,7 +128,7 @@ def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
 
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     """The bytes of each card, part by part, as figures."""
-    model, cards = setting.model, setting.card.count
+    model, cards = setting.model, setting.card.cards
     every = need(setting, workload.context, workload.concurrency)
     one = need(setting, workload.context, 1)
     weights = weights_per_card(model, cards)

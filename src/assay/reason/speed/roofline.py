@@ -19,7 +19,7 @@ class CardSpeed(NamedTuple):
 
     bandwidth: Quantity
     peak: Quantity
-    count: int
+    cards: int
 
 
 class Efficiency(NamedTuple):
@@ -90,7 +90,7 @@ def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float,
             ("bandwidth", card.bandwidth),
             ("share of bandwidth reached", efficiency.decode),
         ],
-        lambda w, c, rate, share: (w + c) / (card.count * rate * share),
+        lambda w, c, rate, share: (w + c) / (card.cards * rate * share),
         rising=(True, True, False, False),
     )
 
@@ -105,7 +105,7 @@ def _compute_time(model: Model, card: CardSpeed, efficiency: Efficiency, tokens:
             ("16-bit dense peak", card.peak),
             ("share of the peak reached", efficiency.prefill),
         ],
-        lambda flop, rate, share: flop / (card.count * rate * share),
+        lambda flop, rate, share: flop / (card.cards * rate * share),
         rising=(True, False, False),
     )
 

@@ -106,7 +106,7 @@ class Document(Envelope):
 def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[str, Any]:
     memory, speed = result.fit.memory, result.speed
     body: dict[str, Any] = {
-        "gpus": [{"id": entry.card.gpu.id, "count": entry.count} for entry in result.cards],
+        "gpus": [{"id": entry.card.gpu.id, "count": entry.number} for entry in result.cards],
         "runtime": answer.runtime.id,
         "version": answer.runtime.version,
         "verdict": result.verdict,

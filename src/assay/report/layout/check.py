@@ -35,7 +35,7 @@ SPEED: tuple[Part, ...] = (
 def cards_name(cards: tuple[CardCount, ...]) -> str:
     """`2x RTX PRO 6000 …`, `A + B`."""
     return " + ".join(
-        f"{entry.count}x {entry.card.gpu.name}" if entry.count > 1 else entry.card.gpu.name for entry in cards
+        f"{entry.number}x {entry.card.gpu.name}" if entry.number > 1 else entry.card.gpu.name for entry in cards
     )
 
 

@@ -1,11 +1,13 @@
 """Number formats as a page: one row a format, one column a card."""
 
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
-from assay.types.message import message
+from assay.types.message import Message, message
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
 
 
 def _peak(answer: FormatAnswer) -> Cell:
+    if answer.verdict == "absent":
+        return None  # what does not exist has no rate
     known = [peak for peak in answer.peaks if peak.rate.value is not None]
     if known:
         preferred = [peak for peak in known if peak.accumulate == "fp32"] or known
@@ -24,23 +26,20 @@ def _rows(results: tuple[CardFormats, ...]) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _headline(answer: FormatsAnswer) -> tuple[str, dict[str, str | int]]:
-    first = answer.results[0]
-    native = [entry.format.name for entry in first.formats if entry.verdict == "native"]
-    absent = [entry.format.name for entry in first.formats if entry.verdict == "absent"]
-    names: dict[str, str | int] = {
-        "gpu": first.card.gpu.name,
-        "native": ", ".join(native) or "-",
-        "absent": ", ".join(absent) or "-",
-    }
+def _headline(answer: FormatsAnswer) -> Message:
     if len(answer.results) > 1:
-        return "formats.headline.several", {"count": len(answer.results)}
-    return ("formats.headline" if absent else "formats.headline.native_only"), names
+        return message("formats.headline.several", count=len(answer.results))
+    first = answer.results[0]
+    native = ", ".join(entry.format.name for entry in first.formats if entry.verdict == "native")
+    absent = ", ".join(entry.format.name for entry in first.formats if entry.verdict == "absent")
+    if not native:
+        return message("formats.headline.nothing", gpu=first.card.gpu.name)
+    code = "formats.headline" if absent else "formats.headline.native_only"
+    return message(code, gpu=first.card.gpu.name, native=native, absent=absent)
 
 
 def layout(answer: FormatsAnswer) -> Report:
     """The page: what is native first, then every format with its verdict and its dense peak."""
-    code, names = _headline(answer)
     columns = tuple(column for result in answer.results for column in (result.card.gpu.name, message("formats.peak")))
     lines = (message("formats.meaning"), message("formats.not_proven"), *answer.messages)
     blocks: list[Block] = [Table(None, columns, _rows(answer.results)), Notes(None, lines)]
@@ -59,4 +58,4 @@ def layout(answer: FormatsAnswer) -> Report:
             for source in entry.support.sources
         )
     )
-    return Report((message(code, **names),), "plain", tuple(blocks), figures, cited)
+    return Report((_headline(answer),), "plain", tuple(blocks), figures, cited)
