@@ -42,7 +42,8 @@ def _catalogue(language: Language) -> dict[str, Entry]:
 
 CATALOGUES = {language: _catalogue(language) for language in LANGUAGES}
 NAMESPACES = {code.split(".")[0] for code in CATALOGUES["en"] if "." in code}
-LIKE_A_CODE = re.compile(rf"(?:{'|'.join(sorted(NAMESPACES))})(?:\.[a-z0-9_]+)+")
+FILE_NAME = re.compile(r".*\.(toml|json|gguf|safetensors)")
+LIKE_A_CODE = re.compile(rf"(?:{'|'.join(sorted(NAMESPACES))})(?:\.[a-z0-9_]*[a-z0-9])+")
 
 
 def _tree(path: Path) -> ast.Module:
@@ -82,11 +83,15 @@ def _calls() -> Iterator[Call]:
                     yield Call(code, is_prefix, _call_parameters(node, node.func.id), where)
 
 
+def _is_code(text: str) -> bool:
+    return LIKE_A_CODE.fullmatch(text) is not None and FILE_NAME.fullmatch(text) is None
+
+
 def _literals() -> Iterator[tuple[str, str]]:
     """Every string of the source that looks like a code, and where: `unknown.bandwidth` given as an argument."""
     for path in sorted(SOURCE.rglob("*.py")):
         for node in ast.walk(_tree(path)):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and LIKE_A_CODE.fullmatch(node.value):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_code(node.value):
                 yield node.value, f"{path.relative_to(SOURCE)}:{node.lineno}"
 
 

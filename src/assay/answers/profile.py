@@ -259,8 +259,9 @@ def remove(name: str) -> ProfileAnswer:
 
 
 def _cards_here() -> tuple[str, ...]:
-    """The GPUs of this machine as one would ask for them: equal ones counted together, an uncertain one as each
-    card that it may be; what the catalogue does not know is left out.
+    """The GPUs of this machine as one would ask for them, equal ones counted together.
+
+    An uncertain one counts as each card that it may be; what the catalogue does not know is left out.
 
     Raises:
         NoGpu: this machine shows none.

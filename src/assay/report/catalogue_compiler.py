@@ -6,10 +6,7 @@ written it translates from memory. The grammar is gettext's, without contexts: m
 msgid_plural, which here names the parameter that counts ("{count}").
 """
 
-import ast
 import os
-import struct
-import tempfile
 from contextlib import suppress
 from gettext import GNUTranslations
 from io import BytesIO
@@ -29,6 +26,8 @@ class CatalogueError(Exception):
 
 
 def _value(text: str, where: str) -> str:
+    import ast  # noqa: PLC0415 -- 5 ms that only a compilation needs
+
     try:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError) as error:
@@ -86,6 +85,8 @@ def parse(text: str, name: str) -> list[Entry]:
 
 def compiled(entries: list[Entry], stamp: str) -> bytes:
     """The .mo file of the entries; `stamp` goes into its header and says which .po it was made from."""
+    import struct  # noqa: PLC0415 -- only a compilation needs it
+
     pairs: list[tuple[bytes, bytes]] = []
     for code, plural, forms in entries:
         if plural is not None:
@@ -119,6 +120,8 @@ def build(source: Path, target: Path) -> bytes:
     Raises:
         CatalogueError: the .po breaks its grammar.
     """
+    import tempfile  # noqa: PLC0415 -- 5 ms that only a compilation needs
+
     content = compiled(parse(source.read_text(encoding="utf-8"), source.name), stamp_of(source))
     with suppress(OSError):
         handle, temporary = tempfile.mkstemp(prefix=target.name, dir=target.parent)

@@ -34,7 +34,7 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 @click.option("--offload", cls=SpokenOption, is_flag=True, help="help.check.offload")
 @common
 @click.pass_obj
-def check(
+def check(  # noqa: PLR0917 -- click passes by name
     door: Door,
     model: str,
     gpus: tuple[str, ...],

@@ -121,7 +121,7 @@ def gpu_body(found: Card, letter: Letter) -> dict[str, Any]:
     }
 
 
-def _device(result: GpuResult, device: Device, letter: Letter) -> dict[str, Any]:
+def _device(result: GpuResult, device: Device) -> dict[str, Any]:
     memory = None
     if device.memory_total_bytes is not None:
         memory = {"value": device.memory_total_bytes, "unit": "B", "basis": "measured", "sources": []}
@@ -154,7 +154,7 @@ def document(answer: GpuAnswer, language: Language) -> dict[str, Any]:
         "distinguish": [letter.text(what) for what in asked.distinguish],
         "suggestions": list(asked.suggestions),
     }
-    devices = [_device(result, result.device, letter) for result in answer.results if result.device is not None]
+    devices = [_device(result, result.device) for result in answer.results if result.device is not None]
     if devices:
         body["devices"] = devices
     notes = dict.fromkeys(note for result in answer.results for note in result.identification.notes)

@@ -1,22 +1,17 @@
 """A model as a page: what it is, where its bytes are, what its layers remember."""
 
 from assay.report.figures import fixed_state, group_size, layer_cache, token_cache
-from assay.types.message import message
+from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model, TensorGroup
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
 
 
-def _headline(model: Model) -> tuple[str, dict[str, str | int | float | None]]:
-    dense = model.active_parameters == model.parameters
-    parameters = {"name": model.name, "parameters": model.parameters, "weights": model.weights.value}
-    return (
-        ("model.headline", parameters)
-        if dense
-        else (
-            "model.headline_moe",
-            {**parameters, "active": model.active_parameters},
-        )
-    )
+def _headline(model: Model) -> Message:
+    name, total, active = model.name, model.parameters, model.active_parameters
+    weights = model.weights.value
+    if active == total:
+        return message("model.headline", name=name, parameters=total, weights=weights)
+    return message("model.headline_moe", name=name, parameters=total, active=active, weights=weights)
 
 
 def _facts(model: Model) -> Table:
@@ -88,7 +83,6 @@ def _layers(model: Model) -> Table:
 
 def layout(model: Model) -> Report:
     """The page of a model; what was not understood makes it unsure and stands in the second line."""
-    code, parameters = _headline(model)
     doubts = (message("model.doubtful"), *model.doubts) if model.doubts else ()
     blocks: list[Block] = [_facts(model), _groups(model), _layers(model)]
     if model.optional:
@@ -99,7 +93,7 @@ def layout(model: Model) -> Report:
     figures = [Figure(message("model.weights"), model.weights)]
     figures += [Figure(message("model.kv_per_token"), token_cache(model))]
     return Report(
-        headline=(message(code, **parameters), *doubts),
+        headline=(_headline(model), *doubts),
         tone="unsure" if doubts else "plain",
         blocks=tuple(blocks),
         figures=tuple(figures),
