@@ -34,8 +34,8 @@ def scheduler_load(
 
 
 def _mlp_row(model: Model) -> int:
-    used = max(1, model.experts_per_token)
-    return used * (model.intermediate + model.hidden_size)
+    """Elements of a token's widest MLP row: all chosen experts' rows, and their outputs before they are summed."""
+    return model.intermediate + max(1, model.experts_per_token) * model.hidden_size
 
 
 def activation_bytes(model: Model, terms: Activation, load: Load) -> Interval:
