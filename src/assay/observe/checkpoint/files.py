@@ -14,10 +14,21 @@ MAX_JSON_BYTES = 64 * 2**20
 """The longest published configuration has 3 MB; an index of 100,000 tensors about 10 MB."""
 
 
-def unreadable(path: Path, reason: str) -> UnreadableFile:
-    """The error for a path that exists and cannot be used."""
+_REASONS = {
+    errno.EACCES: "permission",
+    errno.EPERM: "permission",
+    errno.ENOENT: "missing",
+    errno.ENOTDIR: "missing",
+    errno.ENXIO: "not_regular",
+}
+
+
+def unreadable(path: Path, error: OSError | None = None) -> UnreadableFile:
+    """The error for a path that exists and cannot be used: what the system said, or that it is no regular file."""
+    code = 0 if error is None else error.errno or 0
+    reason = "not_regular" if error is None else _REASONS.get(code, "failed")
     return UnreadableFile(
-        message("error.unreadable_file", file=path.name, reason=reason),
+        message(f"error.unreadable.{reason}", file=path.name, system=errno.errorcode.get(code, "")),
         message("hint.unreadable_file"),
         file=str(path),
     )
@@ -43,11 +54,11 @@ def open_regular(path: Path) -> tuple[int, int]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise unreadable(path, errno.errorcode.get(error.errno or 0, "unknown")) from error
+        raise unreadable(path, error) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise unreadable(path, "not-regular")
+        raise unreadable(path)
     return descriptor, status.st_size
 
 
@@ -65,7 +76,7 @@ def read_at_most(path: Path, limit: int) -> bytes:
         try:
             content = stream.read(limit + 1)
         except OSError as error:
-            raise unreadable(path, errno.errorcode.get(error.errno or 0, "unknown")) from error
+            raise unreadable(path, error) from error
     if len(content) > limit:
         raise malformed(str(path), "too_long")
     return content

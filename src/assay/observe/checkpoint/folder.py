@@ -29,7 +29,7 @@ def shards(folder: Path) -> list[Path]:
         try:
             found = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
         except OSError as error:
-            raise files.unreadable(folder, "EACCES") from error
+            raise files.unreadable(folder, error) from error
         return [path for path in found if not path.name.startswith(("consolidated", "adapter"))]
     mapping = files.read_object(index).get("weight_map")
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):

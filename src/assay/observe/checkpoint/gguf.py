@@ -151,12 +151,6 @@ class _Walk:
         return bool(value) if kind == _BOOL else value
 
 
-def _refused(file: str, code: str, version: int | None = None) -> UnsupportedFile:
-    return UnsupportedFile(
-        message(f"error.{code}", file=Path(file).name, version=version), message(f"hint.{code}"), file=file
-    )
-
-
 def _counts(walk: _Walk) -> tuple[int, int, int]:
     """(version, tensors, metadata pairs), after the magic; both counts fit the file."""
     if walk.map[:4] != MAGIC:
@@ -165,9 +159,11 @@ def _counts(walk: _Walk) -> tuple[int, int, int]:
     version = walk.scalar(_U32, "version")
     if version not in VERSIONS:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
+        name = Path(walk.file).name
+        refusal = message("error.gguf_version", file=name, version=version)
         if swapped in (1, *VERSIONS):
-            raise _refused(walk.file, "gguf_big_endian")
-        raise _refused(walk.file, "gguf_version", version=version)
+            refusal = message("error.gguf_big_endian", file=name)
+        raise UnsupportedFile(refusal, message("hint.gguf_convert"), file=walk.file, field="version", offset=4)
     tensors = walk.scalar(_U64, "tensor_count")
     pairs = walk.scalar(_U64, "metadata_kv_count")
     left = walk.size - walk.position

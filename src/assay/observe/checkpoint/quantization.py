@@ -235,6 +235,18 @@ _METHODS = {
 }
 
 
+def _text_only(found: Scheme) -> Scheme:
+    """A scheme of the text model, written inside its own part of the configuration: the vision tower is outside."""
+    return found._replace(rules=tuple(rule._replace(spared=rule.spared | {"vision"}) for rule in found.rules))
+
+
+def _understood(quantization: Fields) -> Scheme:
+    try:
+        return _parse(quantization)
+    except UnknownPatternError as error:
+        return not_understood("patterns", str(error))
+
+
 def _parse(quantization: Fields) -> Scheme:
     method = quantization.word("quant_method")
     if quantization.has("quant_algo") or quantization.has("quantized_layers"):
@@ -259,12 +271,11 @@ def scheme(config: Fields, separate: Fields | None) -> Scheme:
     inside = config.nested("quantization_config")
     if inside is None and text is not None:
         inside = text.nested("quantization_config")
+        if inside is not None:
+            return _text_only(_understood(inside))
     beside = None if separate is None else separate.nested("quantization")
-    try:
-        if beside is not None and beside.has("quant_algo"):
-            found = _parse(beside)
-            if not found.doubts or inside is None:
-                return found
-        return PLAIN if inside is None else _parse(inside)
-    except UnknownPatternError as error:
-        return not_understood("patterns", str(error))
+    if beside is not None and beside.has("quant_algo"):
+        found = _understood(beside)
+        if not found.doubts or inside is None:
+            return found
+    return PLAIN if inside is None else _understood(inside)

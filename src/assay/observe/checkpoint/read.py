@@ -1,5 +1,6 @@
 """A model from whatever names it: a file, a folder, or a name of the catalogue."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,10 +35,12 @@ def _exists(path: Path) -> bool:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except (OSError, ValueError) as error:
-        if isinstance(error, ValueError):  # a NUL in the name
+    except ValueError:  # a NUL in the name
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
             return False
-        raise files.unreadable(path, "EACCES") from error
+        raise files.unreadable(path, error) from error
     return True
 
 

@@ -100,7 +100,7 @@ def _layer(  # noqa: PLR0913, PLR0917 - the facts of a layer
 def _prediction(
     builder: Builder, fields: Fields, arch: Architecture, sizes: Latent, index: Indexer | None, experts: Experts | None
 ) -> None:
-    """Multi-token prediction layers behind the last layer; they carry copies of the embedding and the head."""
+    """Multi-token prediction layers behind the last layer; some carry copies of embedding and head."""
     first = fields.layers()
     vocabulary = fields.count("vocab_size")
     for number in range(first, first + fields.count("num_nextn_predict_layers", 0, low=0, high=MAX_LAYERS)):
@@ -110,8 +110,9 @@ def _prediction(
         part.matrix("mtp", f"{path}.eh_proj", sizes.hidden, 2 * sizes.hidden, linear=False)
         for norm in ("enorm", "hnorm", "shared_head.norm"):
             part.vector("mtp", f"{path}.{norm}", sizes.hidden)
-        part.matrix("mtp", f"{path}.embed_tokens", vocabulary, sizes.hidden, linear=False)
-        part.matrix("mtp", f"{path}.shared_head.head", vocabulary, sizes.hidden, linear=False)
+        if arch.get("prediction_copies"):
+            part.matrix("mtp", f"{path}.embed_tokens", vocabulary, sizes.hidden, linear=False)
+            part.matrix("mtp", f"{path}.shared_head.head", vocabulary, sizes.hidden, linear=False)
         builder.tensors += [tensor._replace(role="mtp") for tensor in part.tensors]
 
 
