@@ -58,7 +58,7 @@ def shown(unit: str, value: float) -> Shown:
         divisor = 1e9 if unit == "B/s" else 1e12
         return Shown(code, divisor, 1 if size / divisor >= 10 else 2)
     if unit == "parameter":
-        return Shown("unit.billion", 1e9, 1) if size >= 1e9 else Shown("unit.million", 1e6, 1)
+        return Shown("unit.billion", 1e9, 1 if size >= 1e10 else 2) if size >= 1e9 else Shown("unit.million", 1e6, 1)
     fixed = {
         "Hz": Shown("unit.mhz", 1e6, 0, grouping=False),
         "W": Shown("unit.watt", 1, 0 if size >= 10 else 1),
@@ -70,4 +70,5 @@ def shown(unit: str, value: float) -> Shown:
         "": Shown(None, 1, 0),
         "ratio": Shown(None, 1, 3),
     }
-    return fixed.get(unit) or Shown(unit, 1, 2)
+    # A price of a kilowatt hour is shown as its owner wrote it.
+    return fixed.get(unit) or Shown(unit, 1, 4 if size < 10 else 2)

@@ -69,7 +69,8 @@ def _figures(cards: tuple[Card, ...]) -> list[Figure]:
             figures.append(Figure(label, read(found)))
         for peak in found.peaks:
             name = names.get(peak.format, peak.format)
-            figures.append(Figure(f"{prefix}{name} / {peak.accumulate} / {peak.sparsity}", peak.rate))
+            unit = "" if peak.unit == "matrix" else f" ({peak.unit})"
+            figures.append(Figure(f"{prefix}{name}{unit} / {peak.accumulate.upper()} / {peak.sparsity}", peak.rate))
     return figures
 
 
@@ -97,13 +98,12 @@ def _device(result: GpuResult) -> list[Block]:
     return [*blocks, Notes(None, missing)] if missing else blocks
 
 
-def _exact(result: GpuResult, gpu: Gpu) -> Report:
+def _exact(result: GpuResult, gpu: Gpu, devices: list[Block], count: int) -> Report:
     found = card(gpu.id)
     headline = message("gpu.headline", name=gpu.name, vendor=gpu.vendor, architecture=gpu.architecture)
-    count = result.identification.count
     if count > 1:
         headline = message("gpu.headline_several", name=gpu.name, vendor=gpu.vendor, count=count)
-    blocks = [_facts(found), *_peaks(found), *_device(result), *_notes(result, (gpu,))]
+    blocks = [_facts(found), *_peaks(found), *devices, *_notes(result, (gpu,))]
     status = () if gpu.status == "released" else (message(f"gpu.status.{gpu.status}"),)
     return Report((headline, *status), "plain", tuple(blocks), tuple(_figures((found,))))
 
@@ -116,7 +116,7 @@ def _listed(cards: tuple[Card, ...]) -> Table:
     return Table(message("gpu.candidates"), tuple(message(code) for code in codes), rows)
 
 
-def _ambiguous(result: GpuResult) -> Report:
+def _ambiguous(result: GpuResult, devices: list[Block]) -> Report:
     asked = result.identification
     cards = tuple(card(gpu.id) for gpu in result.candidates)
     headline = message("gpu.headline_ambiguous", query=asked.query, count=len(cards))
@@ -131,7 +131,7 @@ def _ambiguous(result: GpuResult) -> Report:
             blocks.append(Table(message("gpu.peaks_dense"), columns, rows))
     if asked.distinguish:
         blocks.append(Notes(message("gpu.distinguish.title"), asked.distinguish))
-    blocks += [*_device(result), *_notes(result, ())]
+    blocks += [*devices, *_notes(result, ())]
     return Report((headline,), "unsure", tuple(blocks), tuple(_figures(cards)))
 
 
@@ -139,26 +139,35 @@ def _ids(gpu: Gpu) -> Cell:
     return ", ".join(dict.fromkeys(entry.device for entry in gpu.pci)) or None
 
 
-def _unknown(result: GpuResult) -> Report:
+def _unknown(result: GpuResult, devices: list[Block]) -> Report:
     asked = result.identification
     blocks: list[Block] = []
     if asked.suggestions:
         blocks.append(
             Notes(message("gpu.suggestions"), tuple(message("text", text=name) for name in asked.suggestions))
         )
-    blocks += [*_device(result), *_notes(result, ())]
+    blocks += [*devices, *_notes(result, ())]
     return Report((message("gpu.headline_unknown", query=asked.query),), "bad", tuple(blocks))
 
 
-def _one(result: GpuResult) -> Report:
-    if result.gpu is not None:
-        return _exact(result, result.gpu)
-    return _ambiguous(result) if result.candidates else _unknown(result)
+def _one(results: tuple[GpuResult, ...]) -> Report:
+    """The page of one query, or of the devices of this machine that are the same card."""
+    first = results[0]
+    devices = [block for result in results for block in _device(result)]
+    if first.gpu is not None:
+        count = first.identification.count if first.device is None else len(results)
+        return _exact(first, first.gpu, devices, count)
+    return _ambiguous(first, devices) if first.candidates else _unknown(first, devices)
 
 
 def layout(answer: GpuAnswer) -> Report:
-    """The page of a query, or of this machine's devices one after the other."""
-    pages = [_one(result) for result in answer.results]
+    """The page of a query, or of this machine's devices: equal ones together, different ones one after the other."""
+    alike: dict[tuple[object, ...], tuple[GpuResult, ...]] = {}
+    for result in answer.results:
+        asked = result.identification
+        key = (asked.match, asked.candidates) if asked.candidates else (asked.query,)
+        alike[key] = (*alike.get(key, ()), result)
+    pages = [_one(results) for results in alike.values()]
     if len(pages) == 1:
         return pages[0]
     blocks: list[Block] = []
@@ -166,4 +175,5 @@ def layout(answer: GpuAnswer) -> Report:
         blocks += [Notes(page.headline[0], page.headline[1:]), *page.blocks]
     tone: Tone = "plain" if all(page.tone == "plain" for page in pages) else "unsure"
     figures = tuple(dict.fromkeys(figure for page in pages for figure in page.figures))
-    return Report((message("gpu.headline_machine", count=len(pages)),), tone, tuple(blocks), figures)
+    headline = message("gpu.headline_machine", count=len(answer.results))
+    return Report((headline,), tone, tuple(blocks), figures)
