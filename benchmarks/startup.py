@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ASSAY = [sys.executable, "-c", "from assay.cli.main import main; main()"]
+ASSAY = [sys.executable, "-c", "import sys; from assay.cli.main import main; sys.exit(main())"]
 CHECK = [*ASSAY, "check", "Qwen3-30B-A3B", "--gpu", "rtx-pro-6000-blackwell-workstation-edition", "--json"]
 CASES: dict[str, tuple[list[str], float | None]] = {
     "python -c pass": ([sys.executable, "-c", "pass"], None),
@@ -27,7 +27,7 @@ def cpu_seconds(command: list[str]) -> float:
     """User and system seconds of one child process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "XDG_CONFIG_HOME": str(Path(__file__).parent / "no-profile")}
-    subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
 

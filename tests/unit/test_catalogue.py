@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import CorruptCatalogue
-from assay.knowledge import compiler
+from assay.knowledge import compiler, store
 from assay.knowledge.store import open_catalogue
 
 SOURCES = """
@@ -162,6 +162,16 @@ def test_bad_toml_in_a_checkout_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorruptCatalogue) as caught:
         open_catalogue(catalogue(tmp_path, "bandwidth = {"), tmp_path / "compiled.sqlite")
     assert "all.toml" in str(dict(caught.value.message.parameters)["reason"])
+
+
+def test_compiler_and_store_agree_on_the_schema() -> None:
+    assert store.SCHEMA == compiler.SCHEMA
+
+
+def test_a_path_with_the_characters_of_an_address_is_opened(tmp_path: Path) -> None:
+    folder = tmp_path / "a ?#%20 б"
+    folder.mkdir()
+    assert "1792" in body(open_catalogue(catalogue(folder, GOOD), folder / "compiled.sqlite"))
 
 
 def test_no_half_made_file_is_left_behind(tmp_path: Path) -> None:

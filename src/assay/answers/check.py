@@ -1,7 +1,7 @@
 """Does this model fit this card as released, how far, and how fast: the question most people come with."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -50,8 +50,7 @@ class CardCount(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """The answer for one set of cards."""
 
     cards: tuple[CardCount, ...]
@@ -68,8 +67,7 @@ class CheckResult:
         return self.fit.verdict
 
 
-@dataclass(frozen=True, slots=True)
-class CheckAnswer:
+class CheckAnswer(NamedTuple):
     """The whole answer: one result for each set of cards, forked where a card was ambiguous."""
 
     request: CheckRequest

@@ -22,9 +22,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
-"""Raised when the layout of the compiled file changes: a file of another schema is stale."""
-
-Fingerprint = list[tuple[str, int, int]]
+"""Raised when the layout of the compiled file changes (`store.SCHEMA` with it): a file of another schema is stale."""
 
 # Unit keys of a cited value -> (base unit, factor). The key says the unit, so that a person reads no raw bytes.
 UNITS: dict[str, tuple[str, float]] = {
@@ -60,25 +58,6 @@ SINGLE_TABLES = {
 
 class CatalogueError(Exception):
     """The catalogue's TOML breaks a rule of its own form; the text names file and entry."""
-
-
-def fingerprint(data: Path) -> Fingerprint:
-    """(relative path, size, mtime in ns) of every TOML file below `data` and of this compiler, sorted.
-
-    Deletions show as well, and so does a compiler that would read the same files differently.
-    """
-    own = Path(__file__).stat()
-    found: Fingerprint = [("compiler", own.st_size, own.st_mtime_ns)]
-    pending = [str(data)]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                elif entry.name.endswith(".toml"):
-                    stat = entry.stat()
-                    found.append((os.path.relpath(entry.path, data), stat.st_size, stat.st_mtime_ns))
-    return sorted(found)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -219,7 +198,7 @@ def _dump(body: Any) -> str:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
-def _fill(connection: sqlite3.Connection, data: Path) -> None:
+def _fill(connection: sqlite3.Connection, data: Path, stamp: str) -> None:
     digest = hashlib.sha256()
     rows: list[tuple[str, str, str]] = []
     for row in _tables(data):
@@ -233,14 +212,16 @@ def _fill(connection: sqlite3.Connection, data: Path) -> None:
     meta = {
         "schema": str(SCHEMA),
         "digest": digest.hexdigest(),
-        "fingerprint": json.dumps(fingerprint(data)),
+        "stamp": stamp,
     }
     connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
     connection.commit()
 
 
-def compile_catalogue(data: Path, target: Path) -> None:
+def compile_catalogue(data: Path, target: Path, stamp: str = "") -> None:
     """Compile `data` into `target`, through a temporary file beside it, so that no half-made file is ever seen.
+
+    `stamp` is what a checkout compares to see that the file is fresh; a wheel needs none.
 
     Raises:
         CatalogueError: the TOML breaks a rule.
@@ -251,7 +232,7 @@ def compile_catalogue(data: Path, target: Path) -> None:
     temporary = Path(name)
     try:
         with closing(sqlite3.connect(temporary)) as connection:
-            _fill(connection, data)
+            _fill(connection, data, stamp)
         temporary.chmod(0o644)
         temporary.replace(target)
     except BaseException:
@@ -263,5 +244,5 @@ def compile_catalogue(data: Path, target: Path) -> None:
 def compile_in_memory(data: Path) -> sqlite3.Connection:
     """The same tables in memory, for a checkout that cannot be written."""
     connection = sqlite3.connect(":memory:")
-    _fill(connection, data)
+    _fill(connection, data, "")
     return connection

@@ -1,25 +1,51 @@
 """Opens the compiled catalogue: point queries on one read-only SQLite file.
 
-A wheel carries the compiled file and no TOML, and is trusted. A checkout compares the stored fingerprint of its TOML
-files and rebuilds when it differs; where the folder cannot be written it compiles into memory.
+A wheel carries the compiled file and no TOML, and is trusted. A checkout compares a stored stamp of its TOML files and
+rebuilds when it differs; where the folder cannot be written it compiles into memory. The compiler is imported only to
+compile: a fresh file costs neither tomllib nor hashing.
 """
 
 import json
+import os
 import sqlite3
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from assay.errors import CorruptCatalogue
-from assay.knowledge import compiler
 from assay.types.message import message
 
+SCHEMA = 1
+"""The layout of the compiled file that this module reads (`compiler.SCHEMA`)."""
 DATA = Path(__file__).parent / "data"
 COMPILED = DATA / "compiled.sqlite"
+COMPILER = Path(__file__).parent / "compiler.py"
+
+
+def stamp_of(data: Path) -> str:
+    """(relative path, size, mtime in ns) of every TOML file below `data` and of the compiler, sorted, as JSON.
+
+    Deletions show as well, and so does a compiler that would read the same files differently.
+    """
+    own = os.stat(COMPILER)  # noqa: PTH116 -- the start-up path counts microseconds
+    found: list[tuple[str, int, int]] = [("", own.st_size, own.st_mtime_ns)]
+    root = len(str(data)) + 1
+    pending = [str(data)]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                elif entry.name.endswith(".toml"):
+                    stat = entry.stat()
+                    found.append((entry.path[root:], stat.st_size, stat.st_mtime_ns))
+    return json.dumps(sorted(found))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)
+    # Path.as_uri would import urllib for these three characters.
+    quoted = str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return sqlite3.connect(f"file:{quoted}?mode=ro&immutable=1", uri=True)
 
 
 def _meta(connection: sqlite3.Connection, key: str) -> str | None:
@@ -27,21 +53,34 @@ def _meta(connection: sqlite3.Connection, key: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _is_fresh(path: Path, data: Path) -> bool:
-    if not path.exists():
-        return False
+def _fresh(path: Path, stamp: str) -> sqlite3.Connection | None:
+    """A connection to the file if it is of this schema and stamp."""
     try:
         connection = _connect(path)
-        try:
-            stored = _meta(connection, "fingerprint")
-            schema = _meta(connection, "schema")
-        finally:
-            connection.close()
+    except sqlite3.Error:
+        return None
+    try:
+        if _meta(connection, "schema") == str(SCHEMA) and _meta(connection, "stamp") == stamp:
+            return connection
     except sqlite3.DatabaseError:
-        return False
-    if stored is None or schema != str(compiler.SCHEMA):
-        return False
-    return [tuple(row) for row in json.loads(stored)] == compiler.fingerprint(data)
+        pass
+    connection.close()
+    return None
+
+
+def _rebuilt(data: Path, compiled: Path, stamp: str) -> sqlite3.Connection:
+    from assay.knowledge import compiler  # noqa: PLC0415 -- only a stale file needs it
+
+    try:
+        try:
+            compiler.compile_catalogue(data, compiled, stamp)
+        except OSError:
+            return compiler.compile_in_memory(data)
+    except compiler.CatalogueError as error:
+        raise CorruptCatalogue(
+            message("error.catalogue_toml", reason=str(error)), message("hint.catalogue_toml")
+        ) from error
+    return _connect(compiled)
 
 
 def open_catalogue(data: Path = DATA, compiled: Path = COMPILED) -> sqlite3.Connection:
@@ -52,19 +91,11 @@ def open_catalogue(data: Path = DATA, compiled: Path = COMPILED) -> sqlite3.Conn
             breaks a rule.
     """
     if (data / "gpus").is_dir():
-        if not _is_fresh(compiled, data):
-            try:
-                compiler.compile_catalogue(data, compiled)
-            except compiler.CatalogueError as error:
-                raise CorruptCatalogue(
-                    message("error.catalogue_toml", reason=str(error)), message("hint.catalogue_toml")
-                ) from error
-            except OSError:
-                return compiler.compile_in_memory(data)
-        return _connect(compiled)
+        stamp = stamp_of(data)
+        return _fresh(compiled, stamp) or _rebuilt(data, compiled, stamp)
     try:
         connection = _connect(compiled)
-        if _meta(connection, "schema") == str(compiler.SCHEMA):
+        if _meta(connection, "schema") == str(SCHEMA):
             return connection
         reason = "schema"
     except sqlite3.DatabaseError as error:

@@ -1,6 +1,5 @@
 """What is asked of a card, and what follows: workload, memory plan, speed, verdict."""
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from assay.types.message import Message
@@ -23,8 +22,7 @@ class Workload(NamedTuple):
     kv: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryPlan:
+class MemoryPlan(NamedTuple):
     """Bytes on each card, part by part; `total` against `available` decides the verdict.
 
     `available` is what the runtime allows itself of the memory a process sees. `free` may be negative.

@@ -78,7 +78,7 @@ def _row_bytes(elements: int, kv: KvFormat) -> float:
 
 
 def _padded_counts(layers: tuple[LayerGroup, ...]) -> tuple[LayerGroup, ...]:
-    """vLLM's groups: as many layers as the rarer kind has, or all where the kinds differ by less than a quarter."""
+    """Layers in groups as vLLM forms them: as many as the rarer kind has, or all if the kinds are nearly as many."""
     growing = sum(layer.count for layer in layers if layer.kind in GROWING)
     windowed = sum(layer.count for layer in layers if layer.kind in WINDOWED)
     if not growing or not windowed or max(growing, windowed) < 1.25 * min(growing, windowed):
