@@ -84,7 +84,7 @@ def _calls() -> Iterator[Call]:
 
 
 def _is_code(text: str) -> bool:
-    return LIKE_A_CODE.fullmatch(text) is not None and FILE_NAME.fullmatch(text) is None
+    return text in CATALOGUES["en"] or (LIKE_A_CODE.fullmatch(text) is not None and not FILE_NAME.fullmatch(text))
 
 
 def _literals() -> Iterator[tuple[str, str]]:
@@ -139,6 +139,27 @@ def test_what_completes_a_prefix_is_complete(prefix: str) -> None:
     names = get_args({"role.": Role, "layer.": LayerKind, "basis.": Basis}[prefix])
     assert names
     assert not [name for name in names if prefix + name not in CATALOGUES["en"]]
+
+
+def _reasons() -> set[str]:
+    """The reasons that checkpoint readers give to `malformed` and `broken`, which make a code of them."""
+    found = set()
+    for path in sorted((SOURCE / "observe" / "checkpoint").rglob("*.py")):
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.Call):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                place = {"malformed": 1, "broken": 0 if path.name == "gguf.py" else 1}.get(name)
+                reason = node.args[place] if place is not None and place < len(node.args) else None
+                if isinstance(reason, ast.Constant):
+                    found.add(str(reason.value))
+    return found
+
+
+def test_every_reason_of_a_malformed_file_has_words() -> None:
+    reasons = _reasons()
+    known = {code.rpartition(".")[2] for code in CATALOGUES["en"] if code.startswith("error.malformed.")}
+    assert len(reasons) > 15
+    assert reasons == known
 
 
 def test_every_entry_is_used() -> None:

@@ -83,7 +83,9 @@ def _filled(template: str, parameters: Mapping[str, Parameter], language: Langua
             return "" if given is None else str(given)
         return in_unit(given, spec, language) if spec else plain(given, language)
 
-    return PLACEHOLDER.sub(value, template)
+    text = PLACEHOLDER.sub(value, template)
+    # "…: {field}" where the field is not known
+    return text.rstrip(": ") if text.endswith(": ") else text
 
 
 def say(what: Message | str, language: Language) -> str:
