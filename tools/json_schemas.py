@@ -1,19 +1,19 @@
 """Generates the JSON Schemas and docs/json.md from the TypedDicts of `assay.report.json`.
 
-    python tools/json_schemas.py          write both
-    python tools/json_schemas.py --check  exit 1 where they differ from what is written
+python tools/json_schemas.py          write both
+python tools/json_schemas.py --check  exit 1 where they differ from what is written
 """
 
+import inspect
+import json
+import pkgutil
 import sys
+import typing
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType, NoneType, UnionType
 from typing import Any, Literal, NotRequired, Required, get_args, get_origin, get_type_hints, is_typeddict
-import inspect
-import json
-import pkgutil
-import typing
 
 from assay import errors
 from assay.report import json as wire
@@ -80,17 +80,20 @@ class _Schema:
         if is_typeddict(hint):
             return self._reference(hint)
         origin, arguments = get_origin(hint), get_args(hint)
+        if origin in {NotRequired, Required}:
+            return self.of(arguments[0])
+        if origin in {UnionType, typing.Union}:
+            return {"anyOf": [self.of(argument) for argument in arguments]}
+        return self._of_generic(hint, origin, arguments)
+
+    def _of_generic(self, hint: Any, origin: Any, arguments: tuple[Any, ...]) -> dict[str, Any]:
         if origin is Literal:
             return {"enum": list(arguments)}
-        if origin in (list, tuple):
+        if origin in {list, tuple}:
             return {"type": "array", "items": self.of(arguments[0])}
         if origin is dict:
             return {"type": "object", "additionalProperties": self.of(arguments[1])}
-        if origin in (UnionType, typing.Union):
-            return {"anyOf": [self.of(argument) for argument in arguments]}
-        if origin in (NotRequired, Required):
-            return self.of(arguments[0])
-        raise TypeError(f"no JSON for {hint!r}")
+        raise TypeError(repr(hint))
 
     def _reference(self, shape: Any) -> dict[str, Any]:
         name = shape.__name__
@@ -141,19 +144,20 @@ def schema_of(module: ModuleType) -> dict[str, Any]:
 
 def _words(schema: dict[str, Any]) -> str:
     """A type in a line of documentation."""
+    found = str(schema.get("type", "any"))
     if "$ref" in schema:
-        return f"`{schema['$ref'].rsplit('/', 1)[1]}`"
-    if "const" in schema:
-        return f"`\"{schema['const']}\"`"
-    if "enum" in schema:
-        return " \\| ".join(f"`{value}`" for value in schema["enum"])
-    if "anyOf" in schema:
-        return " or ".join(_words(part) for part in schema["anyOf"])
-    if schema.get("type") == "array":
-        return f"list of {_words(schema['items'])}"
-    if schema.get("type") == "object":
-        return f"object of {_words(schema.get('additionalProperties', {}))}"
-    return str(schema.get("type", "any"))
+        found = f"`{schema['$ref'].rsplit('/', 1)[1]}`"
+    elif "const" in schema:
+        found = f'`"{schema["const"]}"`'
+    elif "enum" in schema:
+        found = " \\| ".join(f"`{value}`" for value in schema["enum"])
+    elif "anyOf" in schema:
+        found = " or ".join(_words(part) for part in schema["anyOf"])
+    elif found == "array":
+        found = f"list of {_words(schema['items'])}"
+    elif found == "object":
+        found = f"object of {_words(schema.get('additionalProperties', {}))}"
+    return found
 
 
 def _table(shape: dict[str, Any]) -> Iterator[str]:
@@ -190,7 +194,10 @@ COMMON = frozenset({"Q", "SourceBody", "MessageBody"})
 
 def _kinds() -> Iterator[str]:
     """The closed list of error kinds with their exit codes."""
-    exits = {found.kind: found.exit_code for found in _tree(errors.AssayError)} | {"interrupted": 130, "bug": 4}
+    exits: dict[str, int] = {str(found.kind): found.exit_code for found in _tree(errors.AssayError)} | {
+        "interrupted": 130,
+        "bug": 4,
+    }
     yield "| kind | exit | meaning |"
     yield "|---|---|---|"
     for kind in errors.KINDS:

@@ -90,7 +90,10 @@ def _exact() -> Report:
 
 def _ambiguous() -> Report:
     gpus = (WORKSTATION, MAX_Q, SERVER)
-    told = (message("gpu.distinguish.bandwidth", values="1597 / 1792"), message("gpu.distinguish.power", values="300 / 600"))
+    told = (
+        message("gpu.distinguish.bandwidth", values="1597 / 1792"),
+        message("gpu.distinguish.power", values="300 / 600"),
+    )
     asked = Identification("RTX PRO 6000", "ambiguous", 1, tuple(gpu.id for gpu in gpus), told)
     return gpu_layout.layout(GpuAnswer("RTX PRO 6000", (GpuResult(asked, gpus),)))
 
@@ -166,8 +169,10 @@ def _lines(name: str, language: Language) -> list[str]:
     report = PAGES[name]()
     lines = report_lines(report, language, MAX_WIDTH)
     if name in {"gpu-exact", "profile"}:
-        sources = [Source(each, "A datasheet", "https://example.org/a.pdf", "2025-03-18", "vendor-document", None)
-                   for each in cited_ids(report.figures, report.sources)]
+        sources = [
+            Source(each, "A datasheet", "https://example.org/a.pdf", "2025-03-18", "vendor-document", None)
+            for each in cited_ids(report.figures, report.sources)
+        ]
         lines += explain_lines(report.figures, sources, language, MAX_WIDTH)
     return [line.text for line in lines]
 

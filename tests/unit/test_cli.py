@@ -35,9 +35,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(SOURCE), "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
 
 
-def _run(
-    environment: Mapping[str, str], *arguments: str, **more: str
-) -> subprocess.CompletedProcess[str]:
+def _run(environment: Mapping[str, str], *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "assay", *arguments],
         env={**environment, **more},

@@ -111,7 +111,17 @@ def test_the_keys_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
     _, gpu = _document(capsys, "gpu", "RTX PRO 6000 Blackwell Workstation Edition")
     assert {"query", "match", "count", "gpu", "candidates", "distinguish", "suggestions"} <= gpu.keys()
     body = gpu["gpu"]
-    assert {"id", "name", "vendor", "architecture", "isa", "pci_ids", "memory", "usable_memory", "bandwidth"} <= body.keys()
+    assert {
+        "id",
+        "name",
+        "vendor",
+        "architecture",
+        "isa",
+        "pci_ids",
+        "memory",
+        "usable_memory",
+        "bandwidth",
+    } <= body.keys()
     assert {"power_limit", "sm_count", "peaks"} <= body.keys()
     assert body["pci_ids"] == ["10de:2bb1"]
     assert body["memory"]["value"] == 96 * 2**30
@@ -197,7 +207,12 @@ def test_an_error_says_what_it_knows() -> None:
     from assay.errors import MalformedFile
 
     error = MalformedFile(
-        message("error.unknown_gpu", query="x"), message("hint.unknown_gpu"), file="f", field="k", offset=0, candidates=["a"]
+        message("error.unknown_gpu", query="x"),
+        message("hint.unknown_gpu"),
+        file="f",
+        field="k",
+        offset=0,
+        candidates=["a"],
     )
     document = wire_error.document_of(error, "en")
     _validated(document)

@@ -102,7 +102,7 @@ def _prefixes() -> set[str]:
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.JoinedStr) and isinstance(node.values[0], ast.Constant):
                 text = str(node.values[0].value)
-                if re.fullmatch(r"[a-z_]+\.[a-z_.]*", text) and text.split(".")[0] in NAMESPACES:
+                if re.fullmatch(r"[a-z_]+\.[a-z_.]*", text) and text.split(".", maxsplit=1)[0] in NAMESPACES:
                     found.add(text)
     return found
 
