@@ -1,11 +1,23 @@
-"""Answers on standard output: a document for programs, a page for people."""
+"""Answers on standard output: a document for programs, a page for people. Only the one that is asked for is loaded."""
 
 import sys
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from assay.cli.door import Door
-from assay.types.report import Report
+
+
+def put(door: Door, room: str, answer: object) -> None:
+    """Print an answer by the modules that `report.json` and `report.layout` have for its room (`gpu`, `check` …)."""
+    if door.as_json:
+        document = import_module(f"assay.report.json.{room}").document
+        print_json(document(answer, door.language))
+    else:
+        from assay.cli.page import print_report
+
+        layout = import_module(f"assay.report.layout.{room}").layout
+        print_report(layout(answer), door)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -20,23 +32,3 @@ def print_json(document: Mapping[str, Any]) -> None:
     except UnicodeEncodeError:
         text = json.dumps(document, indent=2, allow_nan=False)
     sys.stdout.write(text + "\n")
-
-
-def print_report(report: Report, door: Door) -> None:
-    """A page of text, with the explanation of every figure where it was asked for."""
-    from assay.report.screen import encodes, show, width_for
-    from assay.report.text import report_lines
-
-    if sys.stdout is None:
-        return
-    # An encoding without Cyrillic would print a page of question marks.
-    language = door.language if door.language == "en" or encodes(sys.stdout, "Ы") else "en"
-    width = width_for(sys.stdout)
-    lines = report_lines(report, language, width)
-    if door.explain:
-        from assay.knowledge.catalog.sources import sources
-        from assay.report.explain import cited_ids, explain_lines
-
-        cited = sources(cited_ids(report.figures, report.sources))
-        lines += explain_lines(report.figures, cited, language, width)
-    show(lines, sys.stdout)

@@ -11,6 +11,8 @@ from assay.errors import UsageError
 from assay.report.words import say
 from assay.types.message import message
 
+HELP_OF_HELP = "help.option.help"
+
 
 def _say(code: str, context: click.Context) -> str:
     door = context.find_root().obj
@@ -32,10 +34,10 @@ class SpokenCommand(click.Command):
     r"""A command whose `help` is a message code; a paragraph that begins with `\b` keeps its lines."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """Click's --help, described in the caller's language."""
+        """Click's --help with a message code for its help: click asks for it at every call, so words must wait."""
         option = super().get_help_option(ctx)
         if option is not None:
-            option.help = _say("help.option.help", ctx)
+            option.help = HELP_OF_HELP
         return option
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -48,10 +50,11 @@ class SpokenCommand(click.Command):
             with formatter.indentation():
                 formatter.write_text(_say(self.help, ctx))
         self.format_commands(ctx, formatter)
-        records = [record for item in self.get_params(ctx) if (record := item.get_help_record(ctx))]
-        if records:
-            with formatter.section(_say("help.options", ctx)):
-                formatter.write_dl(records)
+        options = [item for item in self.get_params(ctx) if isinstance(item, click.Option)]
+        records = [record for item in options if (record := item.get_help_record(ctx))]
+        words = _say(HELP_OF_HELP, ctx)
+        with formatter.section(_say("help.options", ctx)):
+            formatter.write_dl([(name, text.replace(HELP_OF_HELP, words)) for name, text in records])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """A plain command has none."""

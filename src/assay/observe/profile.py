@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +73,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         PermissionRefused: the folder or the file cannot be written.
     """
+    import tempfile  # noqa: PLC0415 -- 5 ms that only writing needs
+
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,9 +2,10 @@
 
 import click
 
+from assay.cli.defaults import default_cards
 from assay.cli.door import Door
 from assay.cli.options import common
-from assay.cli.output import print_json, print_report
+from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
 
@@ -48,7 +49,6 @@ def check(  # noqa: PLR0917 -- click passes by name
 ) -> int:
     """The verdict for each set of cards."""
     from assay.answers.check import CheckRequest, answer
-    from assay.answers.profile import default_cards
 
     request = CheckRequest(
         model=model,
@@ -62,12 +62,5 @@ def check(  # noqa: PLR0917 -- click passes by name
         offload=offload,
     )
     found = answer(request)
-    if door.as_json:
-        from assay.report.json.check import document
-
-        print_json(document(found, door.language))
-    else:
-        from assay.report.layout.check import layout
-
-        print_report(layout(found), door)
+    put(door, "check", found)
     return found.exit_code

@@ -2,9 +2,10 @@
 
 import click
 
+from assay.cli.defaults import default_cards
 from assay.cli.door import Door
 from assay.cli.options import common
-from assay.cli.output import print_json, print_report
+from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
 
@@ -16,15 +17,7 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 def formats(door: Door, gpus: tuple[str, ...], runtime: str | None) -> int:
     """Formats of each card."""
     from assay.answers.formats import answer
-    from assay.answers.profile import default_cards
 
     found = answer(gpus or default_cards(), runtime)
-    if door.as_json:
-        from assay.report.json.formats import document
-
-        print_json(document(found, door.language))
-    else:
-        from assay.report.layout.formats import layout
-
-        print_report(layout(found), door)
+    put(door, "formats", found)
     return 0

@@ -4,7 +4,7 @@ import click
 
 from assay.cli.door import Door
 from assay.cli.options import common
-from assay.cli.output import print_json, print_report
+from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand
 
 
@@ -17,12 +17,5 @@ def gpu(door: Door, query: tuple[str, ...]) -> int:
     from assay.answers.gpu import answer
 
     found = answer(" ".join(query) if query else None)
-    if door.as_json:
-        from assay.report.json.gpu import document
-
-        print_json(document(found, door.language))
-    else:
-        from assay.report.layout.gpu import layout
-
-        print_report(layout(found), door)
+    put(door, "gpu", found)
     return 0 if all(result.gpu is not None for result in found.results) else 2

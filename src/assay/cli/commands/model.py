@@ -4,7 +4,7 @@ import click
 
 from assay.cli.door import Door
 from assay.cli.options import common
-from assay.cli.output import print_json, print_report
+from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand
 
 
@@ -17,12 +17,5 @@ def model(door: Door, source: str) -> int:
     from assay.answers.model import answer
 
     found = answer(source)
-    if door.as_json:
-        from assay.report.json.model import document
-
-        print_json(document(found, door.language))
-    else:
-        from assay.report.layout.model import layout
-
-        print_report(layout(found), door)
+    put(door, "model", found)
     return 0

@@ -4,23 +4,8 @@ import click
 
 from assay.cli.door import Door
 from assay.cli.options import common
-from assay.cli.output import print_json, print_report
+from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenGroup
-
-
-def _answer(door: Door, done: object) -> int:
-    from assay.answers.profile import ProfileAnswer
-
-    assert isinstance(done, ProfileAnswer)  # noqa: S101 -- for the type checker; every caller passes one
-    if door.as_json:
-        from assay.report.json.profile import document
-
-        print_json(document(done, door.language))
-    else:
-        from assay.report.layout.profile import layout
-
-        print_report(layout(done), door)
-    return 0
 
 
 @click.group(cls=SpokenGroup, help="help.profile", invoke_without_command=True)
@@ -40,7 +25,8 @@ def show(door: Door) -> int:
     """Every setting."""
     from assay.answers import profile as answers
 
-    return _answer(door, answers.show())
+    put(door, "profile", answers.show())
+    return 0
 
 
 @profile.command("set", cls=SpokenCommand, help="help.profile.set")
@@ -52,7 +38,8 @@ def set_(door: Door, name: str, value: tuple[str, ...]) -> int:
     """Change one setting."""
     from assay.answers import profile as answers
 
-    return _answer(door, answers.change(name, " ".join(value)))
+    put(door, "profile", answers.change(name, " ".join(value)))
+    return 0
 
 
 @profile.command(cls=SpokenCommand, help="help.profile.unset")
@@ -63,7 +50,8 @@ def unset(door: Door, name: str) -> int:
     """Forget one setting."""
     from assay.answers import profile as answers
 
-    return _answer(door, answers.remove(name))
+    put(door, "profile", answers.remove(name))
+    return 0
 
 
 @profile.command(cls=SpokenCommand, help="help.profile.path")
@@ -71,11 +59,12 @@ def unset(door: Door, name: str) -> int:
 @click.pass_obj
 def path(door: Door) -> int:
     """Where the file lies."""
-    from assay.observe.profile import profile_path
-
     if door.as_json:
         from assay.answers import profile as answers
 
-        return _answer(door, answers.show())
+        put(door, "profile", answers.show())
+        return 0
+    from assay.observe.profile import profile_path
+
     click.echo(str(profile_path()))
     return 0
