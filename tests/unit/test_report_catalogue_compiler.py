@@ -13,7 +13,12 @@ import pytest
 from assay.report import catalogue_compiler as compiler
 
 ROOT = Path(__file__).parents[2]
-HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n'
+HEADER = r"""
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\n"
+"""
 PLURAL = 'msgid "cards"\nmsgid_plural "{number}"\nmsgstr[0] "{number} card"\nmsgstr[1] "{number} cards"\n'
 
 

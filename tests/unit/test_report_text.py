@@ -82,6 +82,15 @@ def test_figures_stand_under_each_other() -> None:
     assert len({line.index("GiB") for line in lines}) == 1
 
 
+def test_a_caveat_of_ours_is_told_and_a_note_of_the_catalogue_waits_for_the_explanation() -> None:
+    ours = exact(GIB, "B", "documented", "s", note=message("note.lower_bound", gpu="X"))
+    theirs = exact(GIB, "B", "documented", "s", note=message("text", text="a remark in the data"))
+    page = "\n".join(_text(_report(Table(None, ("a",), (Row("x", (ours,)), Row("y", (theirs,)))))))
+    assert "1 GiB D [1]" in page
+    assert "[1] no source says what the driver shows for X" in page
+    assert "a remark in the data" not in page
+
+
 def test_words_in_a_cell_wrap_and_figures_do_not() -> None:
     long = message("text", text="many words that do not fit into one line of the terminal " * 3)
     lines = _text(_report(Table(None, ("words", "figure"), (Row("x", (long, _memory(96))),))), 60)

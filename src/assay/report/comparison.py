@@ -76,7 +76,7 @@ def figure_rows(cards: tuple[Card, ...]) -> tuple[Row, ...]:
 
 
 def dense_rows(cards: tuple[Card, ...]) -> tuple[Row, ...]:
-    """The dense peaks of the matrix units, one row for each format and accumulator that a card has."""
+    """The dense peaks of the matrix units: a row for each format and accumulator whose rate is known of a card."""
     names = format_names()
     every = tuple(peak for card in cards for peak in card.peaks if peak.sparsity == "dense" and peak.unit == "matrix")
     rows = []
@@ -85,6 +85,8 @@ def dense_rows(cards: tuple[Card, ...]) -> tuple[Row, ...]:
             next((peak.rate for peak in card.peaks if key_of(peak) == key and peak.sparsity == "dense"), None)
             for card in cards
         )
+        if not any(isinstance(cell, Quantity) and cell.value is not None for cell in cells):
+            continue
         name = names.get(key.format, key.format)
         if key.accumulate == "unstated":
             label = message("gpu.peak.label_unstated", format=name)

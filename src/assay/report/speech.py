@@ -1,4 +1,4 @@
-"""What a page has said so far: the language, the notes of unknown figures, and the basis letters in use."""
+"""What a page has said so far: the language, the notes of figures, and the basis letters in use."""
 
 from dataclasses import dataclass, field
 
@@ -19,11 +19,14 @@ class Speech:
     differs: bool = False
 
     def figure(self, figure: Quantity) -> str:
-        """The figure's text; an unknown one refers to its reason at the foot: `unknown [1]`."""
+        """The figure's text; its reason or caveat stands at the foot: `unknown [1]`, `29.44 GiB d? [2]`.
+
+        A note that is data of the catalogue waits for the explanation, unless there is no figure without it.
+        """
         text = figure_text(figure, self.language)
         if figure.value is not None:
             self.letters.add(letter(figure))
-        elif figure.note is not None:
+        if figure.note is not None and (figure.value is None or figure.note.code != "text"):
             text += f" [{self.notes.setdefault(figure.note, len(self.notes) + 1)}]"
         return text
 

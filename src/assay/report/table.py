@@ -17,7 +17,8 @@ from assay.types.quantity import Quantity
 from assay.types.report import Cell, Row, Table
 
 GAP = "  "
-LETTERED = re.compile(r" [MRCDd?]$")
+TAIL = re.compile(r"(?: (?:[MRCD?]|d\??))?(?: \[\d+\])?$")
+"""The letter and the note behind a figure."""
 DIFFERS = "≠ "
 WIDEST_LABEL = 44
 WIDEST_HEAD = 22
@@ -65,14 +66,25 @@ def _longest(text: str) -> int:
     return max((width_of(word) for word in text.split()), default=0)
 
 
+def _aligned(texts: list[str], fixed: tuple[bool, ...]) -> list[str]:
+    """Figures with their tails made equally wide ("d?" is wider than "D"), so that digits stand under each other."""
+    tails = [
+        match[0] if whole and (match := TAIL.search(text)) else "" for text, whole in zip(texts, fixed, strict=True)
+    ]
+    widest = max(map(width_of, tails), default=0)
+    return [
+        text + " " * (widest - width_of(tail)) if whole else text
+        for text, tail, whole in zip(texts, tails, fixed, strict=True)
+    ]
+
+
 def _column(head: Message | str, cells: list[Cell], speech: Speech) -> Column:
     fixed = tuple(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
     # Data in words beside figures is a sheet of facts and reads from the left; figures alone stand under each other.
     right = any(isinstance(cell, (Quantity, int)) for cell in cells) and not any(type(cell) is str for cell in cells)
     texts = [cell_text(cell, speech) for cell in cells]
-    if right and any(text.endswith(" d?") for text in texts):
-        # "d?" is one wider than "D": pad, so that the digits stand under each other
-        texts = [text + " " if LETTERED.search(text) else text for text in texts]
+    if right:
+        texts = _aligned(texts, fixed)
     title = clean(say(head, speech.language))
     figures = max((width_of(text) for text, whole in zip(texts, fixed, strict=True) if whole), default=0)
     prose_wide = max((width_of(text) for text, whole in zip(texts, fixed, strict=True) if not whole), default=0)
