@@ -58,14 +58,15 @@ class Matcher:
     def _names_it(self, module: str) -> bool:
         if self._starts and module.startswith(self._starts):
             return True
-        if self._globs is not None and self._globs.fullmatch(module):
-            return True
         if self._patterns is not None and any(self._patterns.match(prefix + module) for prefix in _SPELLINGS):
             return True
         parts = module.split(".")
         if self._words and not self._words.isdisjoint(parts):
             return True
-        return any(".".join(parts[:end]) in self._names for end in range(len(parts), 0, -1))
+        paths = [".".join(parts[:end]) for end in range(len(parts), 0, -1)]
+        if not self._names.isdisjoint(paths):
+            return True
+        return self._globs is not None and any(self._globs.fullmatch(path) for path in paths)
 
     def matches(self, module: str, copies: int = 1) -> bool | None:
         """Whether a module is named; for experts (`*` in the path) None when only some of the copies are."""

@@ -65,7 +65,7 @@ def read(source: str | Path) -> Model:
         UnsupportedArchitecture, UnsupportedFile: it is understood as far as the error says, and no further.
     """
     text = os.fspath(source)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own raises for a user that does not exist
     if _exists(path):
         return _from_path(path)
     if isinstance(source, Path) or _looks_like_path(text):
@@ -74,13 +74,17 @@ def read(source: str | Path) -> Model:
 
 
 def _from_path(path: Path) -> Model:
-    if path.suffix == ".gguf" and not path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # a link into a folder that is closed
+        raise files.unreadable(path, error) from error
+    if path.suffix == ".gguf" and not is_folder:
         from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - a name of the catalogue needs none of it
 
         return gguf_model.read(path)
     from assay.observe.checkpoint import folder  # noqa: PLC0415 - same
 
-    if path.is_dir():
+    if is_folder:
         return folder.from_folder(path)
     if path.suffix == ".safetensors":
         return folder.from_safetensors(path)

@@ -1,0 +1,195 @@
+"""Hostile GGUF files: every count and length is compared with the file before it is used."""
+
+import os
+import struct
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
+from assay.observe.checkpoint import gguf
+from assay.observe.checkpoint.read import read
+
+U32, STRING, ARRAY = 4, 8, 9
+
+
+def text(value: str | bytes) -> bytes:
+    content = value.encode() if isinstance(value, str) else value
+    return struct.pack("<Q", len(content)) + content
+
+
+def pair(key: str, kind: int, value: bytes) -> bytes:
+    return text(key) + struct.pack("<I", kind) + value
+
+
+def tensor(name: str, shape: tuple[int, ...] = (32, 1), kind: int = 0, offset: int = 0) -> bytes:
+    extents = b"".join(struct.pack("<Q", extent) for extent in shape)
+    return text(name) + struct.pack("<I", len(shape)) + extents + struct.pack("<IQ", kind, offset)
+
+
+def document(
+    body: bytes = b"", tensors: int = 0, pairs: int = 0, version: int = 3, magic: bytes = b"GGUF", data: int = 0
+) -> bytes:
+    head = magic + struct.pack("<IQQ", version, tensors, pairs) + body
+    return head + bytes(-len(head) % 32 + data)
+
+
+GOOD = document(
+    pair("general.architecture", STRING, text("llama")) + tensor("a") + tensor("b", offset=128), 2, 1, data=256
+)
+
+
+def refused(tmp_path: Path, content: bytes) -> MalformedFile:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(content)
+    started = time.monotonic()
+    with pytest.raises(MalformedFile) as caught:
+        gguf.header(path)
+    assert time.monotonic() - started < 2
+    assert caught.value.file == str(path)
+    return caught.value
+
+
+def test_the_good_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(GOOD)
+    assert [found.name for found in gguf.header(tmp_path / "x.gguf").tensors] == ["a", "b"]
+
+
+@pytest.mark.parametrize("length", range(0, len(GOOD), 7))
+def test_every_truncation_is_refused(tmp_path: Path, length: int) -> None:
+    assert refused(tmp_path, GOOD[:length]).offset is not None
+
+
+@pytest.mark.parametrize("count", [2**63, 2**64 - 1, 2**40, 10**6])
+def test_counts_that_the_file_cannot_hold(tmp_path: Path, count: int) -> None:
+    assert refused(tmp_path, document(tensors=count)).field == "tensor_count"
+    assert refused(tmp_path, document(pairs=count)).field == "metadata_kv_count"
+    for kind in (0, U32, STRING, ARRAY, 12):
+        array = pair("k", ARRAY, struct.pack("<IQ", kind, count))
+        assert refused(tmp_path, document(array, pairs=1)).message.code == "error.malformed.count_too_large"
+
+
+@pytest.mark.parametrize("length", [2**32, 2**63, 2**64 - 1, 1000])
+def test_strings_longer_than_the_file(tmp_path: Path, length: int) -> None:
+    long = struct.pack("<Q", length)
+    assert refused(tmp_path, document(long, pairs=1))
+    assert refused(tmp_path, document(pair("k", STRING, long), pairs=1)).field == "k"
+    listed = pair("k", ARRAY, struct.pack("<IQ", STRING, 1) + long)
+    assert refused(tmp_path, document(listed, pairs=1)).field == "k"
+    assert refused(tmp_path, document(long + bytes(64), tensors=1))
+
+
+def test_arrays_in_arrays_end(tmp_path: Path) -> None:
+    inner = struct.pack("<IQ", U32, 0)
+    for _ in range(100):
+        inner = struct.pack("<IQ", ARRAY, 1) + inner
+    assert refused(tmp_path, document(pair("k", ARRAY, inner), pairs=1)).message.code == "error.malformed.nesting"
+
+
+def test_a_long_vocabulary_takes_little_memory(tmp_path: Path) -> None:
+    words = b"".join(text(f"word {number}") for number in range(200_000))
+    path = tmp_path / "x.gguf"
+    body = pair("tokenizer.ggml.tokens", ARRAY, struct.pack("<IQ", STRING, 200_000) + words)
+    path.write_bytes(document(body, pairs=1))
+    tracemalloc.start()
+    found = gguf.header(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.metadata["tokenizer.ggml.tokens"] == gguf.Array(200_000)
+    assert peak < 4 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("body", "tensors", "pairs", "code"),
+    [
+        (pair("k", 13, b""), 0, 1, "unknown_value_type"),
+        (pair("k", ARRAY, struct.pack("<IQ", 99, 0)), 0, 1, "unknown_value_type"),
+        (pair("k", U32, bytes(4)) * 2, 0, 2, "repeated_key"),
+        (pair("k" * 70_000, U32, bytes(4)), 0, 1, "name_too_long"),
+        (text(b"\xff\xfe") + struct.pack("<I", U32) + bytes(4), 0, 1, "not_text"),
+        (pair("general.alignment", U32, struct.pack("<I", 0)), 0, 1, "out_of_range"),
+        (pair("general.alignment", U32, struct.pack("<I", 48)), 0, 1, "out_of_range"),
+        (pair("general.alignment", STRING, text("32")), 0, 1, "out_of_range"),
+        (tensor("t", (32, 1, 1, 1, 1)), 1, 0, "too_many_dimensions"),
+        (tensor("t", (33,), kind=8), 1, 0, "not_whole_blocks"),
+        (tensor("t", (2**40, 2**40)), 1, 0, "out_of_range"),
+        (tensor("t", offset=2**62), 1, 0, "offset_outside"),
+        (tensor("t", offset=2**64 - 32), 1, 0, "offset_outside"),
+        (tensor("t", (2**40,)), 1, 0, "offset_outside"),
+        (tensor("t", offset=7), 1, 0, "not_aligned"),
+        (tensor("t") + tensor("u"), 2, 0, "hole_or_overlap"),
+        (tensor("t") + tensor("t", offset=128), 2, 0, "repeated_key"),
+    ],
+)
+def test_what_contradicts_the_format(tmp_path: Path, body: bytes, tensors: int, pairs: int, code: str) -> None:
+    error = refused(tmp_path, document(body, tensors, pairs, data=256))
+    assert error.message.code == f"error.malformed.{code}"
+
+
+def test_what_is_no_gguf(tmp_path: Path) -> None:
+    assert refused(tmp_path, document(magic=b"GGML")).field == "magic"
+    assert refused(tmp_path, b"\x00" * 64).field == "magic"
+
+
+@pytest.mark.parametrize("version", [0, 1, 4, 99])
+def test_other_versions_are_refused_by_name(tmp_path: Path, version: int) -> None:
+    (tmp_path / "x.gguf").write_bytes(document(version=version))
+    with pytest.raises(UnsupportedFile) as caught:
+        read(tmp_path / "x.gguf")
+    assert caught.value.message.code == "error.gguf_version"
+
+
+@pytest.mark.parametrize("kind", [4, 5, 31, 36, 38, 1000, 2**32 - 1])
+def test_unknown_tensor_types_are_refused_by_name(tmp_path: Path, kind: int) -> None:
+    (tmp_path / "x.gguf").write_bytes(document(tensor("t", kind=kind), 1, data=256))
+    with pytest.raises(UnsupportedFile) as caught:
+        read(tmp_path / "x.gguf")
+    assert caught.value.field == "t"
+    assert caught.value.exit_code == 3
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.gguf")
+    with pytest.raises(UnreadableFile):
+        read(tmp_path / "fifo.gguf")
+    (tmp_path / "empty.gguf").write_bytes(b"")
+    with pytest.raises(MalformedFile):
+        read(tmp_path / "empty.gguf")
+    (tmp_path / "gone.gguf").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(UnreadableFile):
+        read(tmp_path / "gone.gguf")
+
+
+def test_the_architecture_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(document(tensor("t"), 1, data=256))
+    with pytest.raises(MalformedFile) as caught:
+        read(tmp_path / "x.gguf")
+    assert caught.value.field == "general.architecture"
+
+
+@pytest.mark.parametrize("value", [0, 20_000, 2**32 - 1])
+def test_absurd_numbers_of_blocks(tmp_path: Path, value: int) -> None:
+    body = pair("general.architecture", STRING, text("llama"))
+    body += pair("llama.block_count", U32, struct.pack("<I", value)) + tensor("t")
+    (tmp_path / "x.gguf").write_bytes(document(body, 1, 2, data=256))
+    with pytest.raises(MalformedFile) as caught:
+        read(tmp_path / "x.gguf")
+    assert caught.value.field == "llama.block_count"
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "x.gguf"
+    path.write_bytes(bytes(content))
+    try:
+        read(path)
+    except AssayError as error:
+        assert error.exit_code in {2, 3}  # noqa: PT017 - either way is right

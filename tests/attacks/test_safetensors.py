@@ -1,0 +1,141 @@
+"""Hostile safetensors files: no length is trusted, no offset leaves the file."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
+from assay.observe.checkpoint import folder, safetensors
+
+
+def raw(path: Path, header: bytes, data: bytes = b"", length: int | None = None) -> Path:
+    size = len(header) if length is None else length
+    path.write_bytes(size.to_bytes(8, "little") + header + data)
+    return path
+
+
+def entry(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8)) -> dict[str, Any]:
+    shape = list(shape) if isinstance(shape, tuple) else shape
+    offsets = list(offsets) if isinstance(offsets, tuple) else offsets
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+def refused(path: Path) -> MalformedFile:
+    started = time.monotonic()
+    with pytest.raises(MalformedFile) as caught:
+        safetensors.tensors(path)
+    assert time.monotonic() - started < 2
+    assert caught.value.file == str(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1, 101_000_000, 100_000_001])
+def test_a_header_longer_than_the_format_allows(tmp_path: Path, length: int) -> None:
+    error = refused(raw(tmp_path / "x", b"{}", length=length))
+    assert error.message.code == "error.malformed.header_too_long"
+
+
+def test_a_sparse_file_with_a_long_header(tmp_path: Path) -> None:
+    path = raw(tmp_path / "x", b"{", length=101_000_000)
+    os.truncate(path, 200_000_000)
+    assert refused(path).message.code == "error.malformed.header_too_long"
+
+
+@pytest.mark.parametrize("content", [b"", b"1234567", bytes(8), (100).to_bytes(8, "little") + b"{}"])
+def test_a_file_that_ends_too_early(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    assert refused(tmp_path / "x").message.code in {"error.malformed.truncated", "error.malformed.json"}
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (b"{", "json"),
+        (b" {}", "json"),
+        (b"[1]", "json"),
+        (b'{"a":' * 50_000, "nesting"),
+        (b'{"a": 1, "a": 2}', "repeated_key"),
+        (b'{"a": 1}', "not_object"),
+        (b'{"a": {}}', "not_text"),
+    ],
+)
+def test_a_header_that_is_none(tmp_path: Path, header: bytes, code: str) -> None:
+    assert refused(raw(tmp_path / "x", header)).message.code == f"error.malformed.{code}"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "code"),
+    [
+        (entry(offsets=(0, 9)), "offset_outside"),
+        (entry(offsets=(8, 0)), "offset_outside"),
+        (entry(offsets=(-8, 0)), "offset_outside"),
+        (entry(offsets=(0, 2**63)), "offset_outside"),
+        (entry(offsets=(0, 4)), "size_mismatch"),
+        (entry(shape=(3,)), "size_mismatch"),
+        (entry(shape=(2**40, 2**40)), "out_of_range"),
+        (entry(shape=(-2,)), "not_integer_list"),
+        (entry(shape=(True, 2)), "not_integer_list"),
+        (entry(shape="2"), "not_integer_list"),
+        (entry(offsets=[0]), "not_integer_list"),
+        (entry(offsets=[0.0, 8.0]), "not_integer_list"),
+        (entry(dtype=4), "not_text"),
+        (entry(shape=(0,), offsets=(4, 4)), "hole_or_overlap"),
+    ],
+)
+def test_a_tensor_that_contradicts_the_file(tmp_path: Path, tensor: dict[str, Any], code: str) -> None:
+    path = raw(tmp_path / "x", json.dumps({"t": tensor}).encode(), bytes(8))
+    assert refused(path).message.code == f"error.malformed.{code}"
+
+
+def test_tensors_that_overlap_or_leave_a_hole(tmp_path: Path) -> None:
+    twice = {"a": entry(), "b": entry()}
+    assert refused(raw(tmp_path / "x", json.dumps(twice).encode(), bytes(8))).field == "b"
+    hole = {"a": entry(), "b": entry(offsets=(16, 24))}
+    assert refused(raw(tmp_path / "y", json.dumps(hole).encode(), bytes(24))).field == "b"
+    rest = raw(tmp_path / "z", json.dumps({"a": entry()}).encode(), bytes(9))
+    assert refused(rest).message.code == "error.malformed.size_mismatch"
+
+
+def test_an_unknown_type_is_refused_by_name(tmp_path: Path) -> None:
+    path = raw(tmp_path / "x", json.dumps({"t": entry(dtype="F8_E9M9")}).encode(), bytes(8))
+    with pytest.raises(UnsupportedFile) as caught:
+        safetensors.tensors(path)
+    assert ("type", "F8_E9M9") in caught.value.message.parameters
+    assert caught.value.exit_code == 3
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.safetensors")
+    with pytest.raises(UnreadableFile):
+        safetensors.tensors(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("name", ["../other.safetensors", "/etc/passwd", "", "..", "a/b.safetensors", 7])
+def test_an_index_that_leaves_its_folder(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"t": name}}), encoding="utf-8")
+    with pytest.raises(MalformedFile):
+        folder.shards(tmp_path)
+
+
+def test_an_index_of_too_many_files(tmp_path: Path) -> None:
+    mapping = {f"t{number}": f"{number}.safetensors" for number in range(5000)}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}), encoding="utf-8")
+    with pytest.raises(MalformedFile):
+        folder.shards(tmp_path)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.binary(max_size=200), st.integers(0, 300))
+def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, length: int) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(length.to_bytes(8, "little") + content)
+    try:
+        safetensors.tensors(path)
+    except AssayError as error:
+        assert error.exit_code in {2, 3}  # noqa: PT017 - either way is right

@@ -1,0 +1,221 @@
+"""Models from configurations: what other tools get wrong, and what is refused by name."""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedArchitecture
+from assay.knowledge import store
+from assay.observe.checkpoint.config import Origin, model
+from assay.observe.checkpoint.read import read
+from assay.types.model import Model
+
+ORIGIN = Origin("test", "config.json", "config", ("config.json",))
+Config = dict[str, Any]
+
+
+def published(name: str) -> Config:
+    """The catalogue's configuration of a model, to change one thing in."""
+    body = store.entry("model", name)
+    assert body is not None
+    return copy.deepcopy(body["config"])
+
+
+def described(config: Config, separate: Config | None = None, name: str = "test") -> Model:
+    return model(config, separate, ORIGIN._replace(name=name))
+
+
+QWEN = "Qwen/Qwen3-30B-A3B"
+
+
+def test_an_explicit_head_dim_counts() -> None:
+    found = described(published(QWEN))
+    (layer,) = found.layers
+    assert (layer.kv_heads, layer.key_dim, layer.count) == (4, 128, 48)
+    assert found.weights.value == 2 * 30_532_122_624
+
+
+def test_without_head_dim_it_is_hidden_size_over_heads() -> None:
+    config = published("meta-llama/Meta-Llama-3.1-8B")
+    config.pop("head_dim", None)
+    assert described(config).layers[0].key_dim == 128
+
+
+def test_tied_embeddings_count_once_and_are_read_whole() -> None:
+    found = described(published("Qwen/Qwen3-0.6B"))
+    assert found.parameters == 596_049_920
+    assert [group.role for group in found.groups].count("head") == 0
+    embedding = next(group for group in found.groups if group.role == "embedding")
+    assert embedding.active == embedding.parameters
+
+
+def test_an_untied_embedding_is_read_by_rows() -> None:
+    found = described(published("Qwen/Qwen3-8B"))
+    embedding = next(group for group in found.groups if group.role == "embedding")
+    assert embedding.active == found.hidden_size
+    assert found.active_parameters == found.parameters
+
+
+def test_a_window_that_is_switched_off_is_none() -> None:
+    config = published("XiaomiMiMo/MiMo-7B-Base") | {"sliding_window": 32768, "max_window_layers": 32}
+    assert [layer.kind for layer in described(config).layers] == ["full"]
+    switched = config | {"use_sliding_window": True}
+    assert [(layer.kind, layer.count) for layer in described(switched).layers] == [("full", 32), ("sliding", 4)]
+
+
+def test_active_parameters_take_the_chosen_experts() -> None:
+    found = described(published(QWEN))
+    assert found.active_parameters == 3_353_032_704
+    experts = next(group for group in found.groups if group.role == "experts")
+    assert experts.active * 16 == experts.parameters
+    assert experts.tensors == 48 * 128 * 3
+
+
+def test_first_dense_layers_and_shared_experts() -> None:
+    found = described(published("deepseek-ai/DeepSeek-V3"))
+    roles = {group.role: group for group in found.groups}
+    assert roles["mlp"].parameters == 3 * 3 * 7168 * 18432
+    assert roles["shared_experts"].parameters == 58 * 3 * 7168 * 2048
+    assert roles["experts"].parameters == 58 * 256 * 3 * 7168 * 2048
+
+
+def test_prediction_layers_are_apart() -> None:
+    found = described(published("deepseek-ai/DeepSeek-V3"))
+    assert {group.role for group in found.optional} == {"mtp"}
+    assert found.parameters == 671_026_419_200
+    assert sum(group.parameters for group in found.optional) == 13_463_426_304
+    assert found.weights.value == sum(group.size for group in found.groups)
+
+
+def test_packed_experts_count_as_what_they_hold() -> None:
+    found = described(published("openai/gpt-oss-120b"))
+    experts = next(group for group in found.groups if group.format == "mxfp4")
+    # 4 bits and one byte of scale for 32 elements: 4.25 bits
+    assert experts.size * 8 * 32 == experts.parameters * (4 * 32 + 8)
+    assert found.parameters == 116_829_156_672
+
+
+def test_fp8_repositories_take_one_byte_and_their_scales() -> None:
+    found = described(published("Qwen/Qwen3-30B-A3B-FP8"))
+    formats = {group.format for group in found.groups}
+    assert formats == {"fp8_block128", "bf16"}
+    head = next(group for group in found.groups if group.role == "head")
+    router = next(group for group in found.groups if group.role == "router")
+    assert (head.format, router.format) == ("bf16", "bf16")
+    experts = next(group for group in found.groups if group.role == "experts")
+    assert experts.size == experts.parameters + 4 * experts.parameters // (128 * 128)
+
+
+def test_sparse_attention_has_an_index_cache() -> None:
+    assert described(published("deepseek-ai/DeepSeek-V3.2")).layers[0].index_dim == 128
+    shared = {layer.index_dim: layer.count for layer in described(published("zai-org/GLM-5.2")).layers}
+    assert shared == {128: 21, 0: 57}
+
+
+def test_the_lists_of_layers_decide_over_the_rule() -> None:
+    config = published("openai/gpt-oss-20b")
+    config["layer_types"] = ["full_attention"] * 24
+    assert [layer.kind for layer in described(config).layers] == ["full"]
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"])
+@pytest.mark.parametrize("value", [0, -1, "48", 2.5, True, [1], 10**9, None])
+def test_a_key_that_cannot_be_right_is_named(key: str, value: Any) -> None:
+    with pytest.raises(MalformedFile) as caught:
+        described(published(QWEN) | {key: value})
+    assert caught.value.field == key
+    assert caught.value.exit_code == 2
+
+
+def test_more_experts_chosen_than_there_are() -> None:
+    with pytest.raises(MalformedFile) as caught:
+        described(published(QWEN) | {"num_experts_per_tok": 129})
+    assert caught.value.field == "num_experts_per_tok"
+
+
+def test_heads_that_do_not_divide() -> None:
+    with pytest.raises(MalformedFile) as caught:
+        described(published(QWEN) | {"num_key_value_heads": 5})
+    assert caught.value.field == "num_key_value_heads"
+
+
+@pytest.mark.parametrize("name", ["deepseek_v4", "step3p7", "deepseek_ref", "no_such_model", "bert"])
+def test_an_unknown_architecture_is_refused_by_name(name: str) -> None:
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        described(published(QWEN) | {"model_type": name})
+    assert ("architecture", name) in caught.value.message.parameters
+    assert caught.value.exit_code == 3
+
+
+def test_a_layer_kind_that_is_not_understood() -> None:
+    config = published("google/gemma-4-26B-A4B")
+    config["text_config"]["layer_types"][0] = "compressed_sparse_attention"
+    with pytest.raises(UnsupportedArchitecture):
+        described(config)
+
+
+def test_what_a_family_has_beyond_the_layout_is_refused() -> None:
+    config = published("google/gemma-4-26B-A4B")
+    config["text_config"]["num_kv_shared_layers"] = 10
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        described(config)
+    assert caught.value.field == "num_kv_shared_layers"
+
+
+def test_a_model_without_a_type_has_no_size() -> None:
+    config = published("Qwen/Qwen3-8B")
+    del config["torch_dtype"]
+    found = described(config)
+    assert found.weights.value is None
+    assert found.weights.note is not None
+    assert [doubt.code for doubt in found.doubts] == ["doubt.type_missing"]
+
+
+@pytest.mark.parametrize("name", ["Qwen3-8B-NVFP4", "Qwen3-8B-AWQ", "qwen3_8b_4bit", "Qwen3-8B.int8"])
+def test_a_name_that_says_quantized_raises_a_doubt(name: str) -> None:
+    found = described(published("Qwen/Qwen3-8B"), name=name)
+    assert found.weights.value is None
+    assert found.doubts
+    assert all(group.format == "unknown" for group in found.groups)
+
+
+def test_a_vision_tower_that_is_not_described_leaves_the_size_open() -> None:
+    config = published("google/gemma-3-27b-it") | {"architectures": ["Gemma3ForConditionalGeneration"]}
+    assert described(config).weights.value is not None
+    del config["vision_config"]
+    assert described(config).weights.value is None
+
+
+def test_a_configuration_is_read_from_its_file_and_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "Qwen3-30B-A3B"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(published(QWEN)), encoding="utf-8")
+    by_folder, by_file = read(folder), read(str(folder / "config.json"))
+    assert by_folder == by_file
+    assert by_folder.name == "Qwen3-30B-A3B"
+    assert by_folder.container == "config"
+    assert by_folder.released_format is None
+    assert by_folder.groups == read(QWEN).groups
+
+
+def test_the_separate_quantization_file_decides(tmp_path: Path) -> None:
+    body = store.entry("model", "nvidia/Qwen3-235B-A22B-NVFP4") or {}
+    (tmp_path / "config.json").write_text(json.dumps(body["config"]), encoding="utf-8")
+    (tmp_path / "hf_quant_config.json").write_text(json.dumps(body["hf_quant_config"]), encoding="utf-8")
+    assert read(tmp_path).weights.value == read("nvidia/Qwen3-235B-A22B-NVFP4").weights.value
+
+
+def test_what_does_not_exist() -> None:
+    with pytest.raises(UnknownModel):
+        read("/no/such/config.json")
+    with pytest.raises(UnknownModel):
+        read(Path("Qwen3-30B-A3B-config.json"))
+
+
+def test_a_folder_without_configuration(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        read(tmp_path)
+    assert caught.value.message.code == "error.unreadable.missing"
