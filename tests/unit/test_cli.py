@@ -102,6 +102,26 @@ def test_errors_speak_russian_and_keep_their_keywords(environment: dict[str, str
         assert done.stderr == "error: недопустимое значение ram-gib: 0\nhint: нужно число больше нуля\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("model",), "error: не указано: SOURCE"),
+        (("gpu", "--json=yes", "5090"), "error: "),
+        (("check", "x", "--gpu"), "error: --gpu: не указано значение"),
+        (("model", "a", "b"), "error: лишний аргумент: b"),
+        (("gpu", "--jsn"), "error: нет такого параметра: --jsn"),
+        (("gpus",), "error: нет такой команды: gpus"),
+        (("gpu", "5090", "--lang", "fr"), "error: недопустимое значение --lang"),
+    ],
+)
+def test_complaints_about_the_command_line_speak_russian(
+    environment: dict[str, str], arguments: tuple[str, ...], expected: str
+) -> None:
+    done = _run(environment, *arguments, LANG="ru_RU.UTF-8")
+    assert done.returncode == 2
+    assert done.stderr.startswith(expected)
+
+
 def test_the_profile_chooses_the_language(environment: dict[str, str]) -> None:
     assert _run(environment, "profile", "set", "language", "ru").returncode == 0
     assert _run(environment, "profile", LANG="en_US.UTF-8").stdout.startswith("Ваш профиль")

@@ -65,22 +65,31 @@ def _usage(error: Exception) -> tuple[Message, Message]:
     from click import exceptions as complaint
 
     context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "assay"
-    help_hint = message("hint.see_help", command=f"{command} --help")
+    help_hint = message("hint.see_help", command=f"{context.command_path if context is not None else 'assay'} --help")
     if isinstance(error, complaint.NoSuchOption):
         near = sorted(error.possibilities or ())
         hint = message("hint.did_you_mean", names=", ".join(near)) if near else help_hint
         return message("error.no_such_option", option=error.option_name), hint
-    name = _parameter_name(error)
+    choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", None)
+    if isinstance(error, complaint.BadParameter) and choices and not isinstance(error, complaint.MissingParameter):
+        hint = message("hint.choose", names=", ".join(map(str, choices)))
+        return message("error.bad_choice", name=_parameter_name(error)), hint
+    return _complaint(error), help_hint
+
+
+def _complaint(error: Exception) -> Message:
+    from click import exceptions as complaint
+
+    text = error.format_message().rstrip(".") if isinstance(error, complaint.ClickException) else str(error)
     if isinstance(error, complaint.MissingParameter):
-        return message("error.missing_argument", name=name), help_hint
+        return message("error.missing_argument", name=_parameter_name(error))
     if isinstance(error, complaint.BadParameter):
-        choices = getattr(getattr(error.param, "type", None), "choices", None)
-        if choices:
-            return message("error.bad_choice", name=name), message("hint.choose", names=", ".join(map(str, choices)))
-        return message("error.bad_value", name=name, reason=error.message.rstrip(".")), help_hint
-    text = error.format_message() if isinstance(error, complaint.ClickException) else str(error)
-    return message("error.usage", reason=text.rstrip(".")), help_hint
+        return message("error.bad_value", name=_parameter_name(error), reason=error.message.rstrip("."))
+    if isinstance(error, complaint.BadOptionUsage) and "requires" in text:
+        return message("error.option_needs_value", option=error.option_name)
+    if text.startswith("Got unexpected extra argument") and text.endswith(")"):
+        return message("error.extra_argument", names=text.partition("(")[2][:-1])
+    return message("error.usage", reason=text)
 
 
 def _parameter_name(error: Exception) -> str:
@@ -89,4 +98,4 @@ def _parameter_name(error: Exception) -> str:
         return str(getattr(error, "param_hint", None) or "?")
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
-    return str(parameter.make_metavar(getattr(error, "ctx", None)) if parameter.metavar is None else parameter.metavar)
+    return str(parameter.metavar or parameter.name or "?").upper()
