@@ -75,6 +75,14 @@ def test_columns_are_dealt_out_evenly() -> None:
     assert [line.count("GiB") for line in shown] == [2, 2]
 
 
+def test_a_column_that_tells_of_the_one_before_stays_with_it() -> None:
+    heads = ("first card", "dense peak", "second card", "dense peak", "third card", "dense peak")
+    cells = tuple(_memory(10 + index) if index % 2 else message("support.native") for index in range(6))
+    lines = _text(_report(Table(None, heads, (Row("label", cells),))), 46)
+    shown = [line for line in lines if line.startswith("label")]
+    assert [(line.count("native"), line.count("GiB")) for line in shown] == [(2, 2), (1, 1)]
+
+
 def test_figures_stand_under_each_other() -> None:
     rest = derive("B", "a", [("a", _memory(3, "assumed"))], float)
     table = Table(None, ("column",), (Row("x", (_memory(96),)), Row("y", (rest,))))

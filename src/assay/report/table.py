@@ -116,13 +116,26 @@ def _grid(table: Table, speech: Speech) -> _Grid:
     return _Grid(labels, styles, min(WIDEST_LABEL, max(map(width_of, labels), default=0)), columns)
 
 
+def _units(columns: tuple[Column, ...]) -> list[tuple[Column, ...]]:
+    """Columns that belong together: one whose head others have too (`dense peak`) tells of the one before it."""
+    heads = [column.head for column in columns]
+    units: list[tuple[Column, ...]] = []
+    for column in columns:
+        if units and heads.count(column.head) > 1:
+            units[-1] = (*units[-1], column)
+        else:
+            units.append((column,))
+    return units
+
+
 def _groups(columns: tuple[Column, ...], room: int) -> list[tuple[Column, ...]]:
     """The columns in groups that fit `room`, as few and as even as they come."""
-    for count in range(1, len(columns)):
-        size = -(-len(columns) // count)
-        dealt = [columns[start : start + size] for start in range(0, len(columns), size)]
-        if all(sum(column.narrowest + len(GAP) for column in group) <= room for group in dealt):
-            return dealt
+    for units in (_units(columns), [(column,) for column in columns]):
+        for count in range(1, len(units) + 1):
+            size = -(-len(units) // count)
+            dealt = [sum(units[start : start + size], ()) for start in range(0, len(units), size)]
+            if all(sum(column.narrowest + len(GAP) for column in group) <= room for group in dealt):
+                return dealt
     return [(column,) for column in columns]
 
 
