@@ -124,6 +124,7 @@ def test_a_long_vocabulary_takes_little_memory(tmp_path: Path) -> None:
         (tensor("t") + tensor("u"), 2, 0, "hole_or_overlap"),
         (tensor("t") + tensor("t", offset=128), 2, 0, "repeated_key"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_contradicts_the_format(tmp_path: Path, body: bytes, tensors: int, pairs: int, code: str) -> None:
     error = refused(tmp_path, document(body, tensors, pairs, data=256))

@@ -84,6 +84,9 @@ def test_compressed_tensors() -> None:
     channel = _group(num_bits=8, type="float", strategy="channel", activations=dynamic)
     outputs = 32 * (2 * 4096 + 2 * 1024 + 2 * 14336 + 4096)
     assert bulk(quantized(channel)) == ("fp8_channel", LINEAR, LINEAR + 2 * outputs)
+    tensor = _group(num_bits=8, type="float", strategy="tensor", activations={"dynamic": False})
+    assert bulk(quantized(tensor)) == ("fp8", LINEAR, LINEAR + 32 * 7 * 8)
+    assert bulk(quantized(_group(num_bits=8, type="float", strategy="tensor")))[2] == LINEAR + 32 * 7 * 4
     integer = _group(num_bits=8, type="int", strategy="channel", activations=dynamic)
     assert bulk(quantized(integer))[0] == "int8_w8a8"
     assert bulk(quantized(_group(num_bits=8, type="int", strategy="channel")))[0] == "int8_w8a16"

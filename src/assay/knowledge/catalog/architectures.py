@@ -5,6 +5,7 @@ from typing import Any
 from assay.knowledge import store
 
 KIND = "architecture"
+OWN_KEYS = ("gguf", "note")
 
 
 def architecture(model_type: str) -> dict[str, Any] | None:
@@ -20,7 +21,11 @@ def architecture(model_type: str) -> dict[str, Any] | None:
     if "like" in body:
         base = store.entry(KIND, body["like"])
         own = model_type if "name" in body else body["like"]
-        return None if base is None else {**base, **overlay, "id": own}
+        if base is None:
+            return None
+        if "name" in body:  # what llama.cpp calls the other one is not this one's name
+            base = {key: value for key, value in base.items() if key not in OWN_KEYS}
+        return {**base, **overlay, "id": own}
     return {"id": model_type, **body}
 
 

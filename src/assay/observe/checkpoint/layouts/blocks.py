@@ -61,9 +61,10 @@ def shape(fields: Fields) -> Shape:
     )
 
 
-def switched(fields: Fields, value: bool | str) -> bool:  # noqa: FBT001 - a cell of the TOML
+def switched(fields: Fields, arch: Architecture, name: str) -> bool:
     """A fact of the catalogue that is either given or named by the key that turns it on."""
-    return fields.flag(value) if isinstance(value, str) else value
+    value = arch.get(name, False)
+    return fields.flag(value, default=bool(arch.get(f"{name}_default", False))) if isinstance(value, str) else value
 
 
 def ends(builder: Builder, fields: Fields, arch: Architecture, sizes: Shape, *, tied: bool | None = None) -> None:

@@ -23,7 +23,7 @@ def sparse_layers(fields: Fields, arch: Architecture, layers: int, experts: Expe
 
 def _mlp(builder: Builder, fields: Fields, arch: Architecture, path: str, sizes: Shape, experts: Experts | None) -> int:
     """The MLP or the experts of one layer; the elements of its widest row for one token."""
-    bias = blocks.switched(fields, arch.get("mlp_bias", False))
+    bias = blocks.switched(fields, arch, "mlp_bias")
     if experts is None:
         width = fields.count(arch.get("width_key", "intermediate_size"))
         build = blocks.plain_mlp if arch.get("mlp") == "plain" else blocks.gated_mlp
@@ -60,8 +60,13 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     experts = blocks.experts_of(fields, arch)
     sparse = sparse_layers(fields, arch, sizes.layers, experts)
     spans = windows.spans(fields, arch, sizes.layers)
-    qkv_bias = blocks.switched(fields, arch.get("qkv_bias", False))
-    out_bias = blocks.switched(fields, arch.get("out_bias", False))
+    if any(span.kind == "linear" for span in spans):
+        raise blocks.not_understood(fields, "layer_types: linear_attention")
+    qkv_bias = blocks.switched(fields, arch, "qkv_bias")
+    out_bias = blocks.switched(fields, arch, "out_bias")
+    normed = str(arch.get("qk_norm", "none"))
+    if normed not in {"none", "head", "full"}:  # the key that turns norms of each head on
+        normed = "head" if fields.flag(normed) else "none"
     builder = Builder()
     blocks.ends(builder, fields, arch, sizes)
     widest = 0
@@ -69,7 +74,7 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     for index, span in enumerate(spans):
         path = f"layers.{index}"
         blocks.attention(builder, f"{path}.self_attn", sizes, qkv_bias=qkv_bias, out_bias=out_bias)
-        blocks.qk_norm(builder, f"{path}.self_attn", sizes, str(arch.get("qk_norm", "none")))
+        blocks.qk_norm(builder, f"{path}.self_attn", sizes, normed)
         if arch.get("sinks"):
             builder.vector("attention", f"{path}.self_attn.sinks", sizes.heads)
         for norm in arch.get("norms", ["input_layernorm", "post_attention_layernorm"]):

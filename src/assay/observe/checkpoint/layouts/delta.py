@@ -6,6 +6,7 @@ from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
 from assay.observe.checkpoint.layouts import blocks, windows
 from assay.observe.checkpoint.layouts.blocks import Architecture, Experts, Shape
 from assay.observe.checkpoint.layouts.states import element_bytes
+from assay.observe.checkpoint.layouts.windows import Span
 from assay.observe.checkpoint.tensors import Builder, Layout
 from assay.types.model import LayerGroup
 
@@ -96,6 +97,14 @@ def _prediction(builder: Builder, fields: Fields, sizes: Shape, experts: Experts
     builder.tensors += [tensor._replace(role="mtp") for tensor in part.tensors]
 
 
+def _spans(fields: Fields, arch: Architecture, layers: int) -> list[Span]:
+    """The configuration's list of layers; without one, every `full_attention_interval`-th layer sees all tokens."""
+    if fields.has("layer_types"):
+        return windows.spans(fields, arch, layers)
+    every = fields.count("full_attention_interval", 4)
+    return [Span("full" if (index + 1) % every == 0 else "linear") for index in range(layers)]
+
+
 def layout(fields: Fields, arch: Architecture) -> Layout:
     """Lay out a hybrid of gated delta networks and full attention.
 
@@ -107,9 +116,7 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     experts = blocks.experts_of(fields, arch)
     if experts is not None and fields.counts("mlp_only_layers"):
         raise blocks.not_understood(fields, "mlp_only_layers")
-    spans = windows.spans(fields, arch, sizes.layers)
-    if fields.words("layer_types") is None:
-        raise fields.broken("layer_types", "missing_key")
+    spans = _spans(fields, arch, sizes.layers)
     gate = fields.flag("attn_output_gate", default=True)
     bias = fields.flag("attention_bias")
     state = delta.state_bytes(2, element_bytes(fields, "mamba_ssm_dtype"))

@@ -10,6 +10,7 @@ from assay.observe.checkpoint.tensors import Builder, Layout
 from assay.types.model import LayerGroup
 
 LETTERS = {"M": "mamba", "E": "moe", "*": "attention", "-": "mlp"}
+NEWER_NAMES = {"linear_attention": "mamba", "full_attention": "attention"}
 
 
 class Mamba(NamedTuple):
@@ -53,6 +54,7 @@ def kinds_of(fields: Fields) -> list[str]:
         raise fields.broken("layers_block_type", "missing_key")
     if len(kinds) > MAX_LAYERS:
         raise fields.broken("layers_block_type", "out_of_range")
+    kinds = [NEWER_NAMES.get(kind, kind) for kind in kinds]
     other = [kind for kind in kinds if kind not in LETTERS.values()]
     if other:
         raise blocks.not_understood(fields, f"layers_block_type: {other[0]}")
