@@ -5,7 +5,6 @@ characters; colour only repeats what the words say.
 """
 
 import os
-import shutil
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -25,8 +24,11 @@ STYLES: dict[Style, str] = {
 
 def width_for(stream: TextIO) -> int:
     """Columns to use: the terminal's, at most 100; 100 where there is no terminal."""
-    if not stream.isatty() and not os.environ.get("COLUMNS"):
+    wish = os.environ.get("COLUMNS", "")
+    if not stream.isatty() and not wish:
         return MAX_WIDTH
+    import shutil  # noqa: PLC0415 -- a pipe has no width to ask for
+
     return max(40, min(MAX_WIDTH, shutil.get_terminal_size((MAX_WIDTH, 24)).columns))
 
 

@@ -1,7 +1,5 @@
 """What a page has said so far: the language, the notes of figures, and the basis letters in use."""
 
-from dataclasses import dataclass, field
-
 from assay.report.format import LEGEND, figure_text, letter
 from assay.report.numbers import NO_BREAK_SPACE, Language
 from assay.report.words import say
@@ -9,14 +7,16 @@ from assay.types.message import Message, message
 from assay.types.quantity import Quantity
 
 
-@dataclass(slots=True)
 class Speech:
     """Collects, while a page is laid out, what must stand at its foot."""
 
-    language: Language
-    notes: dict[Message, int] = field(default_factory=dict)
-    letters: set[str] = field(default_factory=set)
-    differs: bool = False
+    __slots__ = ("differs", "language", "letters", "notes")
+
+    def __init__(self, language: Language) -> None:
+        self.language: Language = language
+        self.notes: dict[Message, int] = {}
+        self.letters: set[str] = set()
+        self.differs = False
 
     def figure(self, figure: Quantity) -> str:
         """The figure's text; its reason or caveat stands at the foot: `unknown [1]`, `29.44 GiB d? [2]`.

@@ -5,7 +5,6 @@ several cards compare well in a terminal of 100 columns.
 """
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from assay.report.lines import Line, Style, clean, prose, width_of, wrapped
@@ -43,8 +42,7 @@ class Column(NamedTuple):
     narrowest: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
+class _Grid(NamedTuple):
     labels: tuple[str, ...]
     styles: tuple[Style, ...]
     label_width: int
