@@ -79,6 +79,11 @@ def test_letters() -> None:
     assert {LETTERS[basis] for basis in STRENGTH} | {"d?"} == set(LEGEND)
 
 
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_half_of_the_last_digit_is_not_rounded_to_zero(most: int) -> None:
+    assert float(number(0.5 * 10**-most, "en", trimmed_decimals(0.5 * 10**-most, most))) > 0
+
+
 @given(st.floats(min_value=-1e6, max_value=1e6, allow_nan=False), st.integers(min_value=0, max_value=4))
 def test_what_is_not_zero_never_looks_like_zero(value: float, most: int) -> None:
     text = number(value, "en", trimmed_decimals(value, most))

@@ -15,18 +15,24 @@ Named = tuple[str, Quantity]
 
 
 def walk(figures: Iterable[Figure], language: Language) -> list[Named]:
-    """Every figure and, behind it, the inputs it rests on, each once and in order of mention."""
+    """Every figure and, behind it, the inputs it rests on, in order of mention.
+
+    An input that was explained before, under whatever name, is not explained again.
+    """
     found: dict[Named, None] = {}
+    explained: set[Quantity] = set()
 
     def visit(name: str, figure: Quantity) -> None:
-        if (name, figure) in found:
-            return
         found[name, figure] = None
+        explained.add(figure)
         for inner, part in figure.inputs:
-            visit(inner, part)
+            if part not in explained:
+                visit(inner, part)
 
     for label, figure in figures:
-        visit(say(label, language), figure)
+        name = say(label, language)
+        if (name, figure) not in found:
+            visit(name, figure)
     return list(found)
 
 

@@ -29,7 +29,7 @@ def trimmed_decimals(value: float, most: int) -> int:
 
     A value that is not zero never looks like zero: it is given the digits its first two figures need.
     """
-    if value and abs(value) < 0.5 * 10**-most:
+    if value and abs(value) <= 0.5 * 10**-most:
         most = 1 - floor(log10(abs(value)))
     text = f"{value:.{most}f}" if most else ""
     return len(text.rstrip("0").partition(".")[2])
