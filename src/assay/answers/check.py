@@ -14,7 +14,7 @@ from assay.knowledge.identity.identify import identify
 from assay.reason.memory.fit import CardMemory, Setting, fit
 from assay.reason.memory.requantize import ElementCost, requantized
 from assay.reason.peaks import dense_peak
-from assay.reason.speed.roofline import CardSpeed, Efficiency, predict
+from assay.reason.speed.roofline import CardSpeed, Efficiency, nothing, predict
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -237,6 +237,16 @@ def _advice(setting: Setting, workload: Workload, answer: Fit) -> tuple[Message,
     return tuple(_shorter(setting, workload, answer))
 
 
+def _speed(model: Model, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
+    """The prediction; a model that does not fit has no speed on these cards."""
+    if answer.verdict == "no":
+        return nothing(message("unknown.does_not_fit"))
+    count = sum(entry.number for entry in column)
+    efficiency = Efficiency(term("speed_term", "decode_efficiency"), term("speed_term", "prefill_efficiency"))
+    cached = (answer.memory.kv.value or 0.0) * count
+    return predict(model, _card_speed(column, count), efficiency, cached, workload.concurrency, workload.prompt)
+
+
 def _result(
     request: CheckRequest,
     model: Model,
@@ -253,9 +263,7 @@ def _result(
     if model.max_context is not None and workload.context > model.max_context:
         beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
         answer = answer._replace(verdict="no", reasons=(beyond, *answer.reasons))
-    efficiency = Efficiency(term("speed_term", "decode_efficiency"), term("speed_term", "prefill_efficiency"))
-    cached = (answer.memory.kv.value or 0.0) * count
-    speed = predict(model, _card_speed(column, count), efficiency, cached, workload.concurrency, workload.prompt)
+    speed = _speed(model, workload, answer, column)
     return CheckResult(
         cards=column,
         fit=answer,

@@ -8,7 +8,7 @@ measurements show. Which units a runtime's kernels use is not known here, so the
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.types.message import message
+from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Bound, Prediction
 from assay.types.quantity import Quantity, derive, unknown
@@ -127,6 +127,12 @@ def _inverse(time: Quantity, count: float, unit: str, formula: str) -> Quantity:
     return derive(unit, formula, [("time", time)], lambda seconds: count / seconds, rising=(False,))
 
 
+def nothing(reason: Message) -> Prediction:
+    """No prediction, and why."""
+    none = unknown("token/s", reason)
+    return Prediction(none, none, none, unknown("s", reason), unknown("s", reason), None)
+
+
 def predict(
     model: Model, card: CardSpeed, efficiency: Efficiency, kv_bytes: float, sequences: int, prompt: int
 ) -> Prediction:
@@ -141,9 +147,7 @@ def predict(
         prompt: tokens of the prompt that TTFT is told for.
     """
     if model.weights.value is None:
-        reason = model.weights.note or message("unknown.weights")
-        none = unknown("token/s", reason)
-        return Prediction(none, none, none, unknown("s", reason), unknown("s", reason), None)
+        return nothing(model.weights.note or message("unknown.weights"))
     step, bound = _slower(
         _read_time(model, card, efficiency, kv_bytes, sequences), _compute_time(model, card, efficiency, sequences)
     )
