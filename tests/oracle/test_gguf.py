@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFEndian, GGUFValueType
 
-from assay.errors import MalformedFile, UnsupportedArchitecture, UnsupportedFile
+from assay.errors import MalformedFile, UnknownModel, UnsupportedArchitecture, UnsupportedFile
 from assay.knowledge.catalog import weight_formats
 from assay.observe.checkpoint import gguf as walk
 from assay.observe.checkpoint.read import read
@@ -134,9 +134,12 @@ def test_windows_by_the_architectures_rule(tmp_path: Path) -> None:
 
 def test_latent_attention(tmp_path: Path) -> None:
     keys = {"attention__kv_lora_rank": 512, "rope__dimension_count": 64, "attention__head_count_kv": 1}
-    path = small(tmp_path / "mla.gguf", "deepseek2", **keys)
+    path = small(tmp_path / "mla.gguf", "deepseek2", attention__key_length_mla=192, **keys)
     (layer,) = read(path).layers
     assert (layer.kind, layer.latent_dim + layer.rope_dim) == ("mla", 576)
+    older = keys | {"attention__head_count_kv": 4, "attention__key_length": 192, "attention__value_length": 128}
+    (layer,) = read(small(tmp_path / "older.gguf", "deepseek2", **older)).layers
+    assert (layer.kind, layer.kv_heads, layer.key_dim, layer.value_dim) == ("full", 4, 192, 128)
 
 
 def test_hybrid_states_are_fp32(tmp_path: Path) -> None:
@@ -214,3 +217,12 @@ def test_a_real_file() -> None:
     assert found.parameters == 134_515_008
     assert found.weights.value == sum(tensor.n_bytes for tensor in reader.tensors)
     assert [(layer.kind, layer.count, layer.kv_heads, layer.key_dim) for layer in found.layers] == [("full", 30, 3, 64)]
+
+
+def test_a_folder_of_one_gguf_and_of_several(tmp_path: Path) -> None:
+    small(tmp_path / "a.gguf")
+    assert read(tmp_path).name == "a.gguf"
+    small(tmp_path / "b.gguf")
+    with pytest.raises(UnknownModel) as caught:
+        read(tmp_path)
+    assert caught.value.candidates == ("a.gguf", "b.gguf")

@@ -142,7 +142,15 @@ def test_heads_that_do_not_divide() -> None:
     assert caught.value.field == "num_key_value_heads"
 
 
-@pytest.mark.parametrize("name", ["deepseek_v4", "step3p7", "deepseek_ref", "no_such_model", "bert"])
+@pytest.mark.parametrize("name", ["deepseek_v4", "step3p7", "deepseek_ref"])
+def test_a_refused_architecture_says_why(name: str) -> None:
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        described(published(QWEN) | {"model_type": name})
+    assert (caught.value.field or "").startswith(f"{name}: ")
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("name", ["no_such_model", "bert", "Qwen3_moe", ""])
 def test_an_unknown_architecture_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(published(QWEN) | {"model_type": name})
@@ -219,3 +227,13 @@ def test_a_folder_without_configuration(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile) as caught:
         read(tmp_path)
     assert caught.value.message.code == "error.unreadable.missing"
+
+
+def test_a_folder_of_the_hub_cache_has_the_name_of_its_repository(tmp_path: Path) -> None:
+    folder = tmp_path / "models--Qwen--Qwen3-30B-A3B" / "snapshots" / "0123abcd"
+    blobs = tmp_path / "models--Qwen--Qwen3-30B-A3B" / "blobs"
+    folder.mkdir(parents=True)
+    blobs.mkdir()
+    (blobs / "77").write_text(json.dumps(published(QWEN)), encoding="utf-8")
+    (folder / "config.json").symlink_to(blobs / "77")
+    assert read(folder).name == read(folder / "config.json").name == "Qwen/Qwen3-30B-A3B"

@@ -38,5 +38,5 @@ def of_gguf(name: str) -> dict[str, Any] | None:
 
 
 def known() -> list[str]:
-    """All model types, aliases included, in the order of the catalogue."""
-    return store.names(KIND)
+    """All model types that are understood, aliases included, in the order of the catalogue."""
+    return [name for name, body in store.entries(KIND).items() if "refused" not in body]

@@ -66,6 +66,8 @@ def understand(config: Fields) -> Parts:
             file=config.file,
             field="model_type",
         )
+    if "refused" in body:
+        raise blocks.not_understood(config, f"{model_type}: {body['refused']}")
     text = config
     if "text" in body:
         text = config.nested(body["text"]) or config

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from assay.errors import UnsupportedArchitecture
-from assay.observe.checkpoint import assemble, config, files, names, safetensors, stored
+from assay.errors import UnknownModel, UnsupportedArchitecture
+from assay.observe.checkpoint import assemble, config, files, gguf_model, names, safetensors, stored
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout, joined
@@ -141,16 +141,50 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
     )
 
 
+def display_name(folder: Path) -> str:
+    """The name of a folder; in a hub cache (`models--owner--name/snapshots/…`) that of the repository."""
+    for part in folder.resolve().parts[::-1][:4]:
+        if part.startswith("models--"):
+            return part.removeprefix("models--").replace("--", "/")
+    return folder.resolve().name
+
+
+def _only_gguf(folder: Path) -> Path | None:
+    """The GGUF file of a folder that holds nothing else: the only one, or the first part of the only split one.
+
+    Raises:
+        UnknownModel: there are several, and the folder does not say which is meant.
+    """
+    if (folder / CONFIG).exists():
+        return None
+    found = sorted(path for path in folder.iterdir() if path.suffix == ".gguf")
+    models = [path for path in found if "-of-" not in path.name or "-00001-of-" in path.name]
+    if len(models) > 1:
+        raise UnknownModel(
+            message("error.ambiguous_model", query=folder.name, number=len(models)),
+            message("hint.several_files"),
+            candidates=[path.name for path in models],
+        )
+    return models[0] if models else None
+
+
 def from_folder(folder: Path) -> Model:
     """The model of a folder: of its tensor headers if files are there, else of its configuration alone.
 
     Raises:
         UnreadableFile: there is no config.json; and what `of_files` raises.
+        UnknownModel: there are several GGUF files and no config.json.
     """
     path = folder / CONFIG
+    try:
+        alone = _only_gguf(folder)
+    except OSError as error:
+        raise files.unreadable(folder, error) from error
+    if alone is not None:
+        return gguf_model.read(alone)
     document = files.read_object(path)
     paths = shards(folder)
-    name = folder.resolve().name
+    name = display_name(folder)
     if paths:
         sources = tuple(path.name for path in paths[:1])
         return of_files(paths, document, config.Origin(name, str(path), "safetensors", sources))
@@ -162,7 +196,7 @@ def from_config(path: Path, document: dict[str, Any] | None = None) -> Model:
     content = files.read_object(path) if document is None else document
     beside = path.parent / SEPARATE
     separate = files.read_object(beside) if path.name == CONFIG and beside.exists() else None
-    name = path.resolve().parent.name if path.name == CONFIG else path.stem
+    name = display_name(path.absolute().parent) if path.name == CONFIG else path.stem
     return config.model(content, separate, config.Origin(name, str(path), "config", (path.name,)))
 
 

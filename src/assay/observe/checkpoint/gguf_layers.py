@@ -42,8 +42,13 @@ def _windows(fields: Fields, arch: dict[str, Any], blocks: int) -> list[int | No
     return [None if (index + 1) % every == 0 else size for index in range(blocks)]
 
 
-def _latent(fields: Fields, blocks: int) -> list[LayerGroup]:
-    """Latent attention: the compressed vector and its rotary part, however the file writes its heads."""
+def _latent(fields: Fields, arch: dict[str, Any], blocks: int) -> list[LayerGroup]:
+    """Latent attention: the compressed vector and its rotary part, however the file writes its heads.
+
+    A file without `key_length_mla` was converted before llama.cpp could cache the latent: it keeps whole keys.
+    """
+    if not fields.has("attention.key_length_mla"):
+        return _attention(fields, arch, blocks)
     heads = fields.count("attention.head_count")
     latent = fields.count("attention.kv_lora_rank")
     rope = fields.count("rope.dimension_count")
@@ -106,7 +111,7 @@ def layers_of(fields: Fields, arch: dict[str, Any], blocks: int) -> list[LayerGr
     """
     layout = arch["layout"]
     if layout == "latent":
-        return _latent(fields, blocks)
+        return _latent(fields, arch, blocks)
     if layout in ("delta", "nemotron_h"):
         return _hybrid(fields, arch, blocks)
     layers = _attention(fields, arch, blocks)

@@ -68,7 +68,7 @@ def _mamba(builder: Builder, path: str, hidden: int, mamba: Mamba, *, bias: bool
     if conv_bias:
         builder.vector("state", f"{path}.conv1d.bias", mamba.channels)
     for name in ("A_log", "D", "dt_bias"):
-        builder.vector("state", f"{path}.{name}", mamba.heads, dtype="fp32")
+        builder.vector("state", f"{path}.{name}", mamba.heads)
     builder.vector("norm", f"{path}.norm", mamba.inner)
     builder.matrix("state", f"{path}.out_proj", hidden, mamba.inner, bias=bias)
 
