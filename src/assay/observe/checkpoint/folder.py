@@ -162,7 +162,7 @@ def _only_gguf(folder: Path) -> Path | None:
     if len(models) > 1:
         raise UnknownModel(
             message("error.ambiguous_model", query=folder.name, number=len(models)),
-            message("hint.several_files"),
+            message("hint.unknown_model"),
             candidates=[path.name for path in models],
         )
     return models[0] if models else None
