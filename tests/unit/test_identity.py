@@ -92,7 +92,8 @@ def test_nothing_is_exact_without_its_model_number_or_a_nickname(found: list[str
         return
     product = products()[answer.candidates[0]]
     nickname = any(set(tokens(alias)) <= set(tokens(query)) for alias in product.aliases)
-    nameless = not any(map(str.isdigit, product.name))
+    nameless = not any(memory_gib(word) is None and any(map(str.isdigit, word)) for word in tokens(product.name))
+    nameless = nameless or bool(words.MODULE_CODES & set(tokens(product.name)))
     assert nickname or nameless or model_numbers(product) & {*tokens(query), *(word[:-1] for word in tokens(query))}
 
 
@@ -145,6 +146,23 @@ def test_the_three_editions_are_told_apart_by_power_cooling_and_bandwidth() -> N
     features = [dict(item.parameters)["text"] for item in answer.distinguish if item.code == "gpu.distinguish.feature"]
     assert len(features) == 3
     assert any("passive" in str(text) for text in features)
+
+
+@pytest.mark.parametrize("query", ["rtx 5000 12gb", "2000 series 11gb"])
+def test_a_series_is_never_one_card(query: str) -> None:
+    answer = identify(query)
+    assert (answer.match, len(answer.candidates)) == ("ambiguous", 1)
+    assert "gpu.series" in codes(answer)
+
+
+def test_a_kind_of_memory_does_not_choose_the_only_sibling_whose_kind_is_recorded() -> None:
+    assert len(identify("thor lpddr5x").candidates) == 2
+    assert len(identify("4060 ti gddr6").candidates) == 2
+
+
+def test_a_soldered_memory_is_not_any_size() -> None:
+    assert identify("thor 4gb").match == "unknown"
+    assert identify("m3 ultra 256gb").candidates == ("apple-m3-ultra",)
 
 
 def test_a_rumoured_card_is_unknown_and_said_to_be_unreleased() -> None:

@@ -58,7 +58,10 @@ def _named(query: str, text: str) -> Identification:
 
 
 def _answer(found: Found) -> _Answer:
-    return _Answer(found.products, decided=True, notes=found.notes, near=found.near)
+    notes = found.notes
+    if not found.decided and len(found.products) == 1:
+        notes = (*notes, message("gpu.series", name=found.products[0].name))
+    return _Answer(found.products, decided=found.decided, notes=notes, near=found.near)
 
 
 def _pci(given: PciId) -> _Answer:

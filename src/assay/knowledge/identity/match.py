@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from assay.knowledge.identity import words
-from assay.knowledge.identity.products import Product, key, keys, related, vocabulary
+from assay.knowledge.identity.products import Product, Vocabulary, key, keys, related, vocabulary
 from assay.knowledge.identity.query import Query, memory_gib
 from assay.types.message import Message, message
 
@@ -12,11 +12,15 @@ _Test = Callable[[Product, float], bool]
 
 
 class Found(NamedTuple):
-    """What matched, in the catalogue's order; `near` are products that fail by memory size only."""
+    """What matched, in the catalogue's order; `near` are products that fail by memory size only.
+
+    `decided` is False where the query named no single card, however few are left: `rtx 5000 12gb`.
+    """
 
     products: tuple[Product, ...]
     notes: tuple[Message, ...] = ()
     near: tuple[Product, ...] = ()
+    decided: bool = True
 
 
 def find(query: Query) -> Found:
@@ -48,7 +52,8 @@ def _by_words(query: Query, nearby: Sequence[Product]) -> Found:
     """Whole words; a number that no product knows is tried as a core count, then as a memory size."""
     found = [product for product in nearby if _answers(product, query.name)]
     if found:
-        return _without_uncommon(query, _by_memory(query.memory_gib, _by_edition(query.name, found)))
+        chosen = _without_uncommon(query, _by_memory(query.memory_gib, _by_edition(query.name, found)))
+        return chosen._replace(decided=any(_is_named(vocabulary(product), query.name) for product in chosen.products))
     numbers = [word for word in query.words if word.isdecimal() and int(word) <= words.MAXIMUM_COUNT]
     for number in numbers[-1:]:
         rest = query.name - {number}
@@ -57,7 +62,8 @@ def _by_words(query: Query, nearby: Sequence[Product]) -> Found:
             return Found(tuple(cores))
         found = [product for product in nearby if rest and _answers(product, rest)]
         if found:
-            return _by_memory((*query.memory_gib, float(number)), _by_edition(rest, found))
+            chosen = _by_memory((*query.memory_gib, float(number)), _by_edition(rest, found))
+            return chosen._replace(decided=any(_is_named(vocabulary(product), rest) for product in chosen.products))
     return _by_letter_s(query, nearby)
 
 
@@ -94,8 +100,16 @@ def _is_uncommon(product: Product) -> bool:
 def _answers(product: Product, asked: frozenset[str]) -> bool:
     """Whether a product knows every asked word and is not missing a word that it needs."""
     own = vocabulary(product)
-    if asked <= own.known and any(all(group & asked for group in form.required) for form in own.forms):
-        return True
+    if product.memory_type is None:
+        asked = frozenset(word for word in asked if not word.startswith(words.MEMORY_KINDS))
+    return _is_named(own, asked) or _is_in_series(product, own, asked)
+
+
+def _is_named(own: Vocabulary, asked: frozenset[str]) -> bool:
+    return asked <= own.known and any(all(group & asked for group in form.required) for form in own.forms)
+
+
+def _is_in_series(product: Product, own: Vocabulary, asked: frozenset[str]) -> bool:
     return own.series is not None and _is_series(product, own.series, asked)
 
 
@@ -110,7 +124,9 @@ def _is_series(product: Product, series: str, asked: frozenset[str]) -> bool:
         return False
     rest = asked - spelled
     named = bool(rest & words.SERIES_BRANDS) or "series" in rest
-    return rest <= {*own.known, "series"} and (named or (series in spelled and "geforce" in own.known))
+    return rest <= own.known & words.SERIES_WORDS | {"series"} and (
+        named or (series in spelled and "geforce" in own.known)
+    )
 
 
 def _by_edition(asked: frozenset[str], found: list[Product]) -> list[Product]:
@@ -150,7 +166,9 @@ def _is_configurable(product: Product, asked: float) -> bool:
     own = vocabulary(product)
     named = any(memory_gib(word) is not None for word in own.known)
     largest = max(own.sizes_gib, default=asked)
-    return product.unified and not named and asked <= largest
+    start = words.MACHINE_MEMORY.get(product.vendor)
+    shared = product.unified and start is not None and product.name.lower().startswith(start)
+    return shared and not named and asked <= largest
 
 
 def _is_shown(product: Product, asked: float) -> bool:

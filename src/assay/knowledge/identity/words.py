@@ -67,6 +67,9 @@ COUNTABLE = _set("gpu gpus card cards видеокарты видеокарт к
 MEMORY_UNITS: dict[str, float] = {"gb": 1.0, "gib": 1.0, "g": 1.0, "mib": 1 / 1024, "mb": 1 / 1024}
 """Unit of a memory size -> GiB; `GB` on a box is GiB, and `nvidia-smi` prints MiB."""
 
+MEMORY_KINDS = ("hbm", "gddr", "lpddr")
+"""How the names of memory chips begin; a product whose own kind nobody recorded is not ruled out by one."""
+
 CORE = "core"
 """After a number: how many GPU cores, `m4 max 40 core`."""
 
@@ -128,6 +131,12 @@ NOT_DATACENTER = _set("geforce rtx gtx quadro titan jetson")
 SERIES: tuple[tuple[str, int], ...] = (("geforce", 2), ("rx", 1))
 """(brand word, figures of a model number that name its series): GeForce 50 = 5000 = 50xx, RX 9000."""
 SERIES_BRANDS = frozenset({"rtx", "gtx", "geforce", "rx"})
+SERIES_WORDS = SERIES_BRANDS | VENDORS | {"radeon", "series", "laptop"}
+"""What may stand beside the name of a series; any other word asks for one card."""
+
+MACHINE_MEMORY: dict[str, str] = {"Apple": "m", "AMD": "radeon"}
+"""Vendor -> how the names of its chips begin that share their machine's memory, sold in many sizes; a Jetson's or an
+MI300A's is fixed."""
 
 MAXIMUM_COUNT = 1024
 MAXIMUM_QUERY_CHARACTERS = 400
