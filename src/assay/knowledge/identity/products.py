@@ -198,9 +198,15 @@ def related(found: tuple[str, ...]) -> list[Product]:
 
     Only a shortcut past the others, whose words would have to be parted for nothing; it decides nothing.
     """
-    needles = _needles(word for word in found if memory_gib(word) is None)
+    # Memory sizes, kinds of memory and form factors may be true of a product whose names do not hold them.
+    naming = [
+        word
+        for word in found
+        if memory_gib(word) is None and word not in words.OPTIONAL and not word.startswith(words.MEMORY_KINDS)
+    ]
+    needles = _needles(naming)
     if not needles:
-        deciding = [word for word in found if word not in words.OPTIONAL and word not in words.RESPELLED]
+        deciding = [word for word in naming if word not in words.RESPELLED]
         needles = {max(deciding, key=len)} if deciding else set()
     close = [product for product in products().values() if any(needle in _haystack(product) for needle in needles)]
     return close or list(products().values())
