@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report.format import LEGEND, LETTERS, amount, figure_text, letter
+from assay.report.format import LEGEND, LETTERS, amount, figure_text, letter, unit_of
 from assay.report.numbers import number, trimmed_decimals
 from assay.types.message import message
 from assay.types.quantity import STRENGTH, Quantity, derive, exact, unknown
@@ -100,3 +100,23 @@ def test_a_larger_figure_never_prints_smaller(value: float, factor: float, unit:
     smaller = read(amount(exact(value, unit, "documented", "s"), "en"))
     larger = read(amount(exact(value * factor, unit, "documented", "s"), "en"))
     assert smaller <= larger * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (18_216, 3_312, 27_324, "18,200 tok/s (3,310–27,400)"),
+        (140.2, 38.4, 265.9, "140 tok/s (38–266)"),
+        (0.062, 0.041, 0.335, "0.06 tok/s (0.04–0.34)"),
+    ],
+)
+def test_an_interval_is_shown_with_three_digits_and_rounded_outwards(
+    value: float, low: float, high: float, text: str
+) -> None:
+    figure = Quantity(value, "token/s", "assumed", low=low, high=high)
+    assert amount(figure, "en") == text
+
+
+def test_the_unit_can_stand_in_the_label_instead() -> None:
+    figure = Quantity(1792e9, "B/s", "documented")
+    assert (amount(figure, "en", bare=True), unit_of(figure, "en")) == ("1,792", "GB/s")

@@ -5,7 +5,7 @@ requests and copies are rounded down, the ends of an interval outwards, and what
 zero.
 """
 
-from math import ceil, floor
+from math import ceil, floor, log10
 
 from assay.report.numbers import Language, number, trimmed_decimals
 from assay.report.units import Shown, shown
@@ -40,35 +40,61 @@ def letter(figure: Quantity) -> str:
     return LETTERS[figure.basis]
 
 
-def _digits(value: float, way: Shown, language: Language, outwards: int = 0) -> str:
+INTERVAL_DIGITS = 3
+"""Significant digits of a figure that is an interval: more would claim what the interval denies."""
+
+
+def _power(scaled: float, way: Shown, *, interval: bool) -> int:
+    """The power of ten that a scaled value is rounded to: decimals, or with a minus sign tens and hundreds."""
+    if way.whole:
+        return 0
+    if not interval or not scaled:
+        return way.decimals
+    return min(way.decimals, INTERVAL_DIGITS - 1 - floor(log10(abs(scaled))))
+
+
+def _digits(value: float, way: Shown, language: Language, outwards: int = 0, *, interval: bool = False) -> str:
     scaled = value / way.divisor
-    decimals = 0 if way.whole else trimmed_decimals(scaled, way.decimals)
-    if outwards or way.whole:
-        power = 10.0 ** max(decimals, 0 if way.whole else way.decimals)
+    places = _power(scaled, way, interval=interval)
+    if outwards or way.whole or places < 0:
+        power = 10.0**places
         exact = round(scaled * power, 6)  # 0.3 * 10 is 3.0000000000000004: not a reason to show 0.4
-        scaled = (ceil(exact) if outwards > 0 and not way.whole else floor(exact)) / power
-        decimals = 0 if way.whole else trimmed_decimals(scaled, way.decimals)
+        turned = ceil(exact) if outwards > 0 and not way.whole else floor(exact)
+        scaled = (turned if outwards or way.whole else round(exact)) / power
+    decimals = 0 if way.whole else trimmed_decimals(scaled, max(0, places))
     return number(scaled, language, decimals, grouping=way.grouping)
 
 
-def amount(figure: Quantity, language: Language) -> str:
-    """The figure with its unit and interval and without its letter; `unknown` where there is no value."""
+def unit_of(figure: Quantity, language: Language) -> str | None:
+    """The name of the unit that a known figure is shown in, as a heading has it; None where it has none."""
+    if figure.value is None:
+        return None
+    way = shown(figure.unit, figure.value)
+    return unit_name(way.code, 0, language) if way.code else None
+
+
+def amount(figure: Quantity, language: Language, *, bare: bool = False) -> str:
+    """The figure with its unit and interval and without its letter; `unknown` where there is no value.
+
+    `bare` leaves the unit out, for a row whose label names it.
+    """
     if figure.value is None:
         return say(message("figure.unknown"), language)
     way = shown(figure.unit, figure.value)
-    text = _digits(figure.value, way, language)
-    if way.code:
+    low, high = figure.lowest, figure.highest
+    interval = low is not None and high is not None and low != high
+    text = _digits(figure.value, way, language, interval=interval)
+    if way.code and not bare:
         scaled = figure.value / way.divisor
         text = f"{text} {unit_name(way.code, floor(scaled) if way.whole else scaled, language)}"
-    low, high = figure.lowest, figure.highest
     if low is None or high is None or low == high:
         return text
-    ends = _digits(low, way, language, -1), _digits(high, way, language, 1)
+    ends = _digits(low, way, language, -1, interval=True), _digits(high, way, language, 1, interval=True)
     dash = "…" if low < 0 else "–"  # "-36–-31" cannot be read
     return f"{text} ({ends[0]}{dash}{ends[1]})"
 
 
-def figure_text(figure: Quantity, language: Language) -> str:
+def figure_text(figure: Quantity, language: Language, *, bare: bool = False) -> str:
     """The figure with its basis letter; an unknown one has none."""
-    text = amount(figure, language)
+    text = amount(figure, language, bare=bare)
     return text if figure.value is None else f"{text} {letter(figure)}"

@@ -18,12 +18,13 @@ class Speech:
         self.letters: set[str] = set()
         self.differs = False
 
-    def figure(self, figure: Quantity) -> str:
+    def figure(self, figure: Quantity, *, bare: bool = False) -> str:
         """The figure's text; its reason or caveat stands at the foot: `unknown [1]`, `29.44 GiB d? [2]`.
 
         A note that is data of the catalogue waits for the explanation, unless there is no figure without it.
+        `bare` leaves the unit out.
         """
-        text = figure_text(figure, self.language)
+        text = figure_text(figure, self.language, bare=bare)
         if figure.value is not None:
             self.letters.add(letter(figure))
         if figure.note is not None and (figure.value is None or figure.note.code != "text"):

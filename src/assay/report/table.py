@@ -7,6 +7,7 @@ several cards compare well in a terminal of 100 columns.
 import re
 from typing import NamedTuple
 
+from assay.report.format import unit_of
 from assay.report.lines import Line, Style, clean, prose, width_of, wrapped
 from assay.report.numbers import number
 from assay.report.speech import Speech
@@ -49,12 +50,12 @@ class _Grid(NamedTuple):
     columns: tuple[Column, ...]
 
 
-def cell_text(cell: Cell, speech: Speech) -> str:
-    """The words of one cell; None is a dash: the question does not apply."""
+def cell_text(cell: Cell, speech: Speech, *, bare: bool = False) -> str:
+    """The words of one cell, without its unit if `bare`; None is a dash: the question does not apply."""
     if cell is None:
         return "–"
     if isinstance(cell, Quantity):
-        return speech.figure(cell)
+        return speech.figure(cell, bare=bare)
     if isinstance(cell, int):
         return number(cell, speech.language)
     return clean(say(cell, speech.language))
@@ -76,11 +77,22 @@ def _aligned(texts: list[str], fixed: tuple[bool, ...]) -> list[str]:
     ]
 
 
-def _column(head: Message | str, cells: list[Cell], speech: Speech) -> Column:
+def _shared_unit(row: Row, speech: Speech) -> str | None:
+    """The unit that all figures of a row of several columns have: its label can name it once."""
+    figures = [cell for cell in row.cells if isinstance(cell, Quantity) and cell.value is not None]
+    units = {unit_of(figure, speech.language) for figure in figures}
+    return units.pop() if len(row.cells) > 1 and len(units) == 1 else None
+
+
+def _column(head: Message | str, cells: list[tuple[Cell, bool]], speech: Speech) -> Column:
+    texts = [cell_text(cell, speech, bare=bare) for cell, bare in cells]
+    return _set(head, [cell for cell, _ in cells], texts, speech)
+
+
+def _set(head: Message | str, cells: list[Cell], texts: list[str], speech: Speech) -> Column:
     fixed = tuple(cell is None or isinstance(cell, (Quantity, int)) for cell in cells)
     # Data in words beside figures is a sheet of facts and reads from the left; figures alone stand under each other.
     right = any(isinstance(cell, (Quantity, int)) for cell in cells) and not any(type(cell) is str for cell in cells)
-    texts = [cell_text(cell, speech) for cell in cells]
     if right:
         texts = _aligned(texts, fixed)
     title = clean(say(head, speech.language))
@@ -98,16 +110,25 @@ def _column(head: Message | str, cells: list[Cell], speech: Speech) -> Column:
     )
 
 
-def _grid(table: Table, speech: Speech) -> _Grid:
+def _grid(table: Table, speech: Speech, *, units_in_labels: bool = False) -> _Grid:
     marked = any(row.differs for row in table.rows)
 
-    def label(row: Row) -> str:
-        mark = (DIFFERS if row.differs else "  ") if marked else ""
-        return mark + clean(say(row.label, speech.language))
+    units = [_shared_unit(row, speech) if units_in_labels else None for row in table.rows]
 
-    labels = tuple(label(row) for row in table.rows)
+    def label(row: Row, unit: str | None) -> str:
+        mark = (DIFFERS if row.differs else "  ") if marked else ""
+        return mark + clean(say(row.label, speech.language)) + (f", {unit}" if unit else "")
+
+    labels = tuple(map(label, table.rows, units))
     columns = tuple(
-        _column(head, [row.cells[index] if index < len(row.cells) else None for row in table.rows], speech)
+        _column(
+            head,
+            [
+                (row.cells[index] if index < len(row.cells) else None, unit is not None)
+                for row, unit in zip(table.rows, units, strict=True)
+            ],
+            speech,
+        )
         for index, head in enumerate(table.columns)
     )
     styles: tuple[Style, ...] = tuple("strong" if row.strong else "plain" for row in table.rows)
@@ -185,14 +206,25 @@ def _block(grid: _Grid, columns: tuple[Column, ...]) -> list[Line]:
     return lines
 
 
+def _laid_out(table: Table, speech: Speech, width: int) -> tuple[_Grid, list[tuple[Column, ...]]]:
+    """The table in as few groups of columns as it can be; units move into the labels only where that saves one."""
+    grid = _grid(table, speech)
+    groups = _groups(grid.columns, width - grid.label_width)
+    if len(groups) > 1:
+        shorter = _grid(table, speech, units_in_labels=True)
+        fewer = _groups(shorter.columns, width - shorter.label_width)
+        if len(fewer) < len(groups):
+            return shorter, fewer
+    return grid, groups
+
+
 def table_lines(table: Table, speech: Speech, width: int) -> list[Line]:
     """The table as lines no wider than `width` (a figure that alone is wider stays whole)."""
     lines = [] if table.title is None else prose(say(table.title, speech.language), width, "title")
-    grid = _grid(table, speech)
+    grid, groups = _laid_out(table, speech, width)
     if not grid.columns:
         return lines + [Line(text, style) for text, style in zip(grid.labels, grid.styles, strict=True)]
-    room = width - grid.label_width
-    for index, group in enumerate(_groups(grid.columns, room)):
+    for index, group in enumerate(groups):
         lines += [Line("")] if index else []
-        lines += _block(grid, _squeezed(group, room))
+        lines += _block(grid, _squeezed(group, width - grid.label_width))
     return lines

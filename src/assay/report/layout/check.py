@@ -32,6 +32,13 @@ SPEED: tuple[Part, ...] = (
 )
 
 
+def _speed(answer: CheckAnswer) -> tuple[Part, ...]:
+    """The rows of speed; one sequence has one decode figure."""
+    if answer.workload.concurrency > 1:
+        return SPEED
+    return (("row.decode", SPEED[0][1]), *SPEED[2:])
+
+
 def cards_name(cards: tuple[CardCount, ...]) -> str:
     """`2x RTX PRO 6000 …`, `A + B`."""
     return " + ".join(
@@ -77,12 +84,38 @@ def _row(answer: CheckAnswer, code: str, read: Callable[[CheckResult], Quantity]
     return Row(message(code), tuple(figures), strong=code == "row.total", differs=len(values) > 1)
 
 
-def _table(answer: CheckAnswer, title: Message, parts: tuple[Part, ...]) -> Table:
-    rows = [_row(answer, code, read) for code, read in parts]
-    rows = [row for row in rows if not _is_idle(row)]
-    # One set of cards stands in the headline already.
-    columns = tuple(cards_name(result.cards) for result in answer.results) if len(answer.results) > 1 else ("",)
-    return Table(title, columns, tuple(rows))
+def _rows(answer: CheckAnswer, parts: tuple[Part, ...]) -> tuple[Row, ...]:
+    rows = (_row(answer, code, read) for code, read in parts)
+    return tuple(row for row in rows if not _is_idle(row))
+
+
+def _alone(answer: CheckAnswer) -> list[Block]:
+    """The tables of one set of cards, which stands in the headline already."""
+    return [
+        Table(message("check.memory"), ("",), _rows(answer, MEMORY)),
+        Table(message("check.reach"), ("",), _rows(answer, REACH)),
+        Table(_speed_title(answer), ("",), _rows(answer, _speed(answer))),
+    ]
+
+
+def _side_by_side(answer: CheckAnswer) -> list[Block]:
+    """What is the same for all, once; then one column for each set of cards with what differs."""
+    rows = (_verdicts(answer), *_rows(answer, (*MEMORY, *REACH, *_speed(answer))))
+    same = tuple(row._replace(cells=row.cells[:1]) for row in rows if not row.differs)
+    # In a table where every row differs the mark would say nothing.
+    apart = tuple(row._replace(differs=False) for row in rows if row.differs)
+    columns = tuple(cards_name(result.cards) for result in answer.results)
+    names = Notes(message("check.columns"), tuple(message("text", text=name) for name in columns))
+    blocks: list[Block] = [] if apart else [names]
+    if same:
+        blocks.append(Table(message("check.same", count=len(columns)), ("",), same))
+    if apart:
+        blocks.append(Table(message("check.apart"), columns, apart))
+    return [*blocks, Notes(None, (message("check.prompt", prompt=answer.workload.prompt),))]
+
+
+def _speed_title(answer: CheckAnswer) -> Message:
+    return message("check.speed", prompt=answer.workload.prompt)
 
 
 def _is_idle(row: Row) -> bool:
@@ -137,6 +170,12 @@ def _same_notes(blocks: list[Block]) -> list[Block]:
     return [*notes, *others]
 
 
+def _sources(figures: tuple[Figure, ...], more: tuple[str, ...]) -> Notes:
+    """The ids of what is cited; the explanation prints each in full."""
+    cited = dict.fromkeys((*(name for entry in figures for name in entry.figure.sources), *more))
+    return Notes(None, (message("check.sources", ids=", ".join(cited)),))
+
+
 def layout(answer: CheckAnswer) -> Report:
     """The page: verdict first, then memory, reach and speed for each set of cards, then what to do."""
     workload = answer.workload
@@ -148,22 +187,18 @@ def layout(answer: CheckAnswer) -> Report:
         concurrency=workload.concurrency,
         kv=answer.kv.id,
     )
-    memory = _table(answer, message("check.memory"), MEMORY)
-    if len(answer.results) > 1:
-        memory = memory._replace(rows=(_verdicts(answer), *memory.rows))
-    speed_title = message("check.speed", prompt=workload.prompt)
     identity = _identity(answer)
-    blocks: list[Block] = [
-        *([identity] if identity else []),
-        memory,
-        _table(answer, message("check.reach"), REACH),
-        _table(answer, speed_title, SPEED),
-        *_same_notes(_what_to_do(answer)),
-        *([Notes(None, answer.messages)] if answer.messages else []),
-    ]
     figures = tuple(
         Figure(message(code), read(result)) for result in answer.results for code, read in (*MEMORY, *REACH, *SPEED)
     )
+    sources = tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources)))
+    blocks: list[Block] = [
+        *([identity] if identity else []),
+        *(_alone(answer) if len(answer.results) == 1 else _side_by_side(answer)),
+        *_same_notes(_what_to_do(answer)),
+        *([Notes(None, answer.messages)] if answer.messages else []),
+        _sources(figures, sources),
+    ]
     verdicts = [result.verdict for result in answer.results]
     tone = TONES["no" if "no" in verdicts else "unknown" if "unknown" in verdicts else "yes"]
     return Report(
@@ -171,5 +206,5 @@ def layout(answer: CheckAnswer) -> Report:
         tone=tone,
         blocks=tuple(blocks),
         figures=figures,
-        sources=tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources))),
+        sources=sources,
     )
