@@ -226,3 +226,16 @@ def test_a_folder_of_one_gguf_and_of_several(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel) as caught:
         read(tmp_path)
     assert caught.value.candidates == ("a.gguf", "b.gguf")
+
+
+def test_an_adapter_is_no_model(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "lora.gguf", "llama")
+    writer.add_type("adapter")
+    writer.add_tensor("blk.0.attn_q.weight.lora_a", np.zeros((8, 64), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(tmp_path / "lora.gguf")
+    assert caught.value.field == "general.type: adapter"

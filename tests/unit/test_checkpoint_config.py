@@ -237,3 +237,49 @@ def test_a_folder_of_the_hub_cache_has_the_name_of_its_repository(tmp_path: Path
     (blobs / "77").write_text(json.dumps(published(QWEN)), encoding="utf-8")
     (folder / "config.json").symlink_to(blobs / "77")
     assert read(folder).name == read(folder / "config.json").name == "Qwen/Qwen3-30B-A3B"
+
+
+@pytest.mark.parametrize(
+    ("keys", "parameters"),
+    [
+        ({"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34}, 4_300_079_472),
+        (
+            {
+                "hidden_size": 3840,
+                "intermediate_size": 15360,
+                "num_hidden_layers": 48,
+                "num_attention_heads": 16,
+                "num_key_value_heads": 8,
+            },
+            12_187_325_040,
+        ),
+    ],
+)
+def test_what_the_class_fills_in(keys: Config, parameters: int) -> None:
+    # gemma-3-4b-it and gemma-3-12b-it as published: heads, their size and the vocabulary are left to the class
+    config = published("google/gemma-3-27b-it")
+    found = described(config | {"text_config": {"model_type": "gemma3_text", "sliding_window": 1024, **keys}})
+    assert found.parameters == parameters
+    assert found.layers[0].key_dim == 256
+
+
+def test_towers_of_other_families() -> None:
+    # Mistral-Small-3.1-24B and Qwen2.5-VL-7B as published; their totals are the hub's
+    mistral = {
+        "model_type": "mistral3", "torch_dtype": "bfloat16",
+        "text_config": {
+            "model_type": "mistral", "hidden_size": 5120, "num_hidden_layers": 40, "intermediate_size": 32768,
+            "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131072,
+            "sliding_window": None,
+        },
+        "vision_config": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "patch_size": 14},
+    }  # fmt: skip
+    assert described(mistral).parameters == 24_011_361_280
+    qwen = {
+        "model_type": "qwen2_5_vl", "torch_dtype": "bfloat16", "hidden_size": 3584, "num_hidden_layers": 28,
+        "intermediate_size": 18944, "num_attention_heads": 28, "num_key_value_heads": 4, "vocab_size": 152064,
+        "vision_config": {
+            "depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "patch_size": 14, "out_hidden_size": 3584
+        },
+    }  # fmt: skip
+    assert described(qwen).parameters == 8_292_166_656

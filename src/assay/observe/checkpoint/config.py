@@ -71,6 +71,8 @@ def understand(config: Fields) -> Parts:
     text = config
     if "text" in body:
         text = config.nested(body["text"]) or config
+    if "defaults" in body:
+        text = text.with_defaults(body["defaults"])
     module = import_module(f"{LAYOUTS}.{body['layout']}")
     layout: Layout = module.layout(text, body)
     if "audio_config" in body.get("refuse", ()) and config.has("audio_config"):

@@ -122,6 +122,11 @@ class Fields:
             raise self.broken(key, "not_object")
         return Fields(value, self.file, f"{self.path}{key}.", self.used)
 
+    def with_defaults(self, defaults: dict[str, Any]) -> "Fields":
+        """The same object with these values where it has none: what the model's class fills in."""
+        present = {key: value for key, value in self._values.items() if value is not None}
+        return Fields({**defaults, **present}, self.file, self.path, self.used)
+
     def names(self) -> list[str]:
         """The keys of this object, sorted; does not count as reading them."""
         return sorted(self._values)

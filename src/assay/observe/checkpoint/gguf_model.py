@@ -10,6 +10,7 @@ from assay.observe.checkpoint import assemble, config, files, gguf, names
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import layers_of
+from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.observe.checkpoint.tensors import joined
 from assay.types.message import Message, message
 from assay.types.model import Model, Role, TensorGroup
@@ -18,6 +19,9 @@ PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
 
 
 def _architecture(metadata: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]]:
+    kind = metadata.get("general.type", "model")
+    if kind != "model":  # an adapter, a projector or an importance matrix is no model
+        raise not_understood(Fields({}, str(path)), f"general.type: {kind}")
     name = metadata.get("general.architecture")
     if not isinstance(name, str):
         raise files.malformed(str(path), "missing_key", field="general.architecture")

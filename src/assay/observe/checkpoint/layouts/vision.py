@@ -149,6 +149,44 @@ def _minimax_m3(builder: Builder, fields: Fields, text_hidden: int) -> None:
     builder.matrix("vision", "patch_merge_mlp.linear_2", text_hidden, text_hidden, bias=True)
 
 
+def _pixtral(builder: Builder, fields: Fields, text_hidden: int) -> None:
+    """Pixtral as Mistral 3 uses it: 2 x 2 patches are merged before the projection."""
+    hidden, width = fields.count("hidden_size"), fields.count("intermediate_size")
+    patch = fields.count("patch_size")
+    builder.vector("vision", "vision_tower.patch_conv", hidden, 3, patch, patch)
+    builder.vector("vision", "vision_tower.ln_pre", hidden)
+    for number in range(fields.layers()):
+        path = f"vision_tower.transformer.layers.{number}"
+        for name in ("q_proj", "k_proj", "v_proj", "o_proj"):
+            builder.matrix("vision", f"{path}.attention.{name}", hidden, hidden)
+        gated_mlp(builder, "vision", f"{path}.feed_forward", hidden, width)
+        builder.vector("vision", f"{path}.attention_norm", hidden)
+        builder.vector("vision", f"{path}.ffn_norm", hidden)
+    builder.vector("vision", "multi_modal_projector.norm", hidden)
+    builder.matrix("vision", "multi_modal_projector.patch_merger.merging_layer", hidden, 4 * hidden)
+    builder.matrix("vision", "multi_modal_projector.linear_1", text_hidden, hidden)
+    builder.matrix("vision", "multi_modal_projector.linear_2", text_hidden, text_hidden)
+
+
+def _qwen2_5_vl(builder: Builder, fields: Fields, text_hidden: int) -> None:
+    hidden, width = fields.count("hidden_size"), fields.count("intermediate_size")
+    patch = fields.first(["patch_size", "spatial_patch_size"])
+    merged = hidden * fields.count("spatial_merge_size", 2) ** 2
+    out = fields.count("out_hidden_size", text_hidden)
+    depth = fields.count("temporal_patch_size", 2)
+    builder.vector("vision", "visual.patch_embed.proj", hidden, fields.count("in_chans", 3), depth, patch, patch)
+    for number in range(fields.count("depth", high=MAX_LAYERS)):
+        path = f"visual.blocks.{number}"
+        builder.matrix("vision", f"{path}.attn.qkv", 3 * hidden, hidden, bias=True)
+        builder.matrix("vision", f"{path}.attn.proj", hidden, hidden, bias=True)
+        gated_mlp(builder, "vision", f"{path}.mlp", hidden, width, bias=True)
+        builder.vector("vision", f"{path}.norm1", hidden)
+        builder.vector("vision", f"{path}.norm2", hidden)
+    builder.vector("vision", "visual.merger.ln_q", hidden)
+    builder.matrix("vision", "visual.merger.mlp.0", merged, merged, bias=True)
+    builder.matrix("vision", "visual.merger.mlp.2", out, merged, bias=True)
+
+
 _TOWERS: dict[str, Callable[[Builder, Fields, int], None]] = {
     "qwen3_vl": _qwen3_vl,
     "siglip": _siglip,
@@ -156,6 +194,8 @@ _TOWERS: dict[str, Callable[[Builder, Fields, int], None]] = {
     "llama4": _llama4,
     "gemma4": _gemma4,
     "minimax_m3": _minimax_m3,
+    "pixtral": _pixtral,
+    "qwen2_5_vl": _qwen2_5_vl,
 }
 
 
