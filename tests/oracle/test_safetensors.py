@@ -194,6 +194,36 @@ def test_a_configuration_that_says_nothing_is_overruled(tmp_path: Path) -> None:
     assert (found.weights.value or 0) < 2 * found.parameters * 0.4
 
 
+def integer(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": ("I8", (outputs, inputs)), f"{name}.weight_scale": ("BF16", (outputs, 1))}
+
+
+@pytest.mark.parametrize(
+    ("matrix", "bits", "kind", "activations", "name"),
+    [
+        (integer, 8, "int", {"dynamic": True}, "int8_w8a8"),
+        (integer, 8, "int", None, "int8_w8a16"),
+        (channel, 8, "float", {"dynamic": True}, "fp8_channel"),
+        (channel, 8, "float", None, "fp8_w8a16"),
+        (integer, None, None, None, "unknown"),
+    ],
+)
+def test_formats_that_are_stored_alike(
+    tmp_path: Path, matrix: Any, bits: int | None, kind: str | None, activations: Any, name: str
+) -> None:
+    config = dict(CONFIG)
+    if bits is not None:
+        weights = {"num_bits": bits, "type": kind, "strategy": "channel"}
+        group = {"targets": ["Linear"], "weights": weights, "input_activations": activations}
+        config["quantization_config"] = {
+            "quant_method": "compressed-tensors", "ignore": ["lm_head"], "config_groups": {"group_0": group}
+        }  # fmt: skip
+    found = read(folder(tmp_path, model_shapes(matrix), config))
+    assert {group.format for group in found.groups if group.role == "mlp"} == {name}
+    assert found.weights.value == sum(t.size for t in header.tensors(tmp_path / "model.safetensors"))
+    assert bool(found.doubts) is (name == "unknown")
+
+
 def test_packed_tensors_of_unknown_kind_are_a_doubt(tmp_path: Path) -> None:
     found = read(folder(tmp_path, model_shapes(mystery)))
     assert "doubt.stored_format_unknown" in {doubt.code for doubt in found.doubts}

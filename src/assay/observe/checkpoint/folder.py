@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import UnknownModel, UnsupportedArchitecture
-from assay.observe.checkpoint import assemble, config, files, gguf_model, names, safetensors, stored
+from assay.observe.checkpoint import assemble, config, files, gguf_model, names, quantization, safetensors, stored
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout, joined
@@ -96,6 +96,20 @@ def _experts_kept(group: TensorGroup, layout: Layout) -> TensorGroup:
     return group._replace(active=group.parameters * layout.experts_per_token // layout.experts)
 
 
+_TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
+"""Formats stored alike: only the configuration says whether the activations are converted as well."""
+
+
+def _told_apart(matrix: Matrix, said: frozenset[str]) -> Matrix:
+    """The matrix with the one of two like-stored formats that the configuration names; `unknown` if it names none."""
+    twin = _TWINS.get(matrix.format)
+    if twin is None or matrix.format in said:
+        return matrix
+    if twin in said:
+        return matrix._replace(format=twin)
+    return matrix._replace(format="unknown") if matrix.format == "int8_w8a8" else matrix
+
+
 def _compared(found: int, expected: int) -> list[Message]:
     """A doubt when the files hold clearly fewer parameters than the configuration describes, or more."""
     if abs(found - expected) * 200 <= expected:  # half a per cent: buffers that only some savers write
@@ -111,7 +125,9 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
     """
     fields = Fields(document, origin.file)
     body, layout, _ = config.understand(fields)
-    matrices = stored.matrices([tensor for path in paths for tensor in safetensors.tensors(path)])
+    said = frozenset(rule.storage.format for rule in quantization.scheme(fields, None).rules)
+    found = stored.matrices([tensor for path in paths for tensor in safetensors.tensors(path)])
+    matrices = [_told_apart(matrix, said) for matrix in found]
     groups, twice = _groups(matrices, layout)
     loaded, optional = config.split(tuple(_experts_kept(group, layout) for group in groups))
     described = sum(tensor.elements * tensor.copies for tensor in layout.tensors if tensor.role != "mtp")
