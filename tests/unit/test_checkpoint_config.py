@@ -182,6 +182,13 @@ def test_a_model_without_a_type_has_no_size() -> None:
     assert [doubt.code for doubt in found.doubts] == ["doubt.type_missing"]
 
 
+def test_a_type_that_is_not_known_is_not_replaced() -> None:
+    for quantization in ({}, {"quantization_config": {"quant_method": "fp8"}}):
+        found = described(published("Qwen/Qwen3-8B") | {"torch_dtype": "float4"} | quantization)
+        assert found.weights.value is None
+        assert [doubt.code for doubt in found.doubts] == ["doubt.type_missing"]
+
+
 @pytest.mark.parametrize("name", ["Qwen3-8B-NVFP4", "Qwen3-8B-AWQ", "qwen3_8b_4bit", "Qwen3-8B.int8"])
 def test_a_name_that_says_quantized_raises_a_doubt(name: str) -> None:
     found = described(published("Qwen/Qwen3-8B"), name=name)

@@ -85,16 +85,40 @@ def understand(config: Fields) -> Parts:
     return Parts(body, layout, config)
 
 
-def _plain_format(config: Fields, body: Architecture, origin: Origin) -> tuple[str | None, bool]:
-    """(format of unconverted tensors or None, whether the checkpoint itself says it)."""
+class Plain(NamedTuple):
+    """The format of unconverted tensors: `unknown` where nothing says it, with what is to be said about it."""
+
+    format: str
+    assumed: str | None = None
+    doubt: Message | None = None
+    note: Message | None = None
+
+
+def _spelt_format(config: Fields) -> tuple[str | None, bool]:
+    """(format that the configuration names or None, whether it names any)."""
     text = config.nested("text_config")
     for fields in (config, text):
         for key in ("torch_dtype", "dtype"):
             spelling = None if fields is None else fields.word(key)
             if spelling is not None:
                 return weight_formats.config_types().get(spelling.removeprefix("torch.")), True
-    known = origin.plain_format or body.get("plain_format")
-    return known, known is not None
+    return None, False
+
+
+def _plain(config: Fields, body: Architecture, origin: Origin, scheme: quantization.Scheme) -> Plain:
+    """The format of unconverted tensors: from the configuration, else from what the publisher says elsewhere."""
+    named, said = _spelt_format(config)
+    hint = None if scheme.rules or origin.container == "catalogue" else _named_quantized(origin.name)
+    if hint is not None:
+        return Plain("unknown", doubt=message("doubt.name_says_quantized", "warning", word=hint))
+    if not said:
+        named = origin.plain_format or body.get("plain_format")
+    if named is not None:
+        return Plain(named)
+    if scheme.rules and not said:
+        # Every published quantized checkpoint keeps the rest in 16 bits; the figure says that it was assumed.
+        return Plain("bf16", assumed="bf16", note=message("note.plain_type_assumed", format="bf16"))
+    return Plain("unknown", doubt=message("doubt.type_missing", "warning"))
 
 
 def _named_quantized(name: str) -> str | None:
@@ -139,28 +163,13 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     """`model` of objects that remember which keys were read."""
     body, layout, _ = understand(config)
     scheme = quantization.scheme(config, separate)
-    doubts: list[Message] = list(scheme.doubts)
-    notes: list[Message] = []
-    plain, said = _plain_format(config, body, origin)
-    hint = None if scheme.rules or origin.container == "catalogue" else _named_quantized(origin.name)
-    assumed = None
-    if hint is not None:
-        plain = "unknown"
-        doubts.append(message("doubt.name_says_quantized", "warning", word=hint))
-    elif plain is None:
-        if scheme.rules:
-            # Every published quantized checkpoint keeps the rest in 16 bits; the figure says that it was assumed.
-            plain = assumed = "bf16"
-            notes.append(message("note.plain_type_assumed", format="bf16"))
-        else:
-            plain = "unknown"
-            doubts.append(message("doubt.type_missing", "warning"))
-    loaded, optional = split(assemble.groups(layout.tensors, scheme, plain))
+    plain = _plain(config, body, origin, scheme)
+    doubts = [*scheme.doubts, *([plain.doubt] if plain.doubt else [])]
+    loaded, optional = split(assemble.groups(layout.tensors, scheme, plain.format))
     if _tower_missing(config, body):
         loaded = (*loaded, TensorGroup("vision", "unknown", 0, 0, 0, 0))
         doubts.append(message("doubt.vision_not_described", "warning"))
-    if not said and plain == "unknown" and not doubts:
-        doubts.append(message("doubt.type_missing", "warning"))
+    notes = [plain.note] if plain.note else []
     if "note" in body:
         notes.append(message("text", text=body["note"]))
     return Model(
@@ -170,7 +179,7 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
         requantized_from=origin.requantized_from,
         groups=loaded,
         layers=joined(layout.layers),
-        weights=assemble.weights(loaded, origin.sources, assumed=assumed),
+        weights=assemble.weights(loaded, origin.sources, assumed=plain.assumed),
         hidden_size=layout.hidden_size,
         vocabulary=layout.vocabulary,
         intermediate=layout.intermediate,

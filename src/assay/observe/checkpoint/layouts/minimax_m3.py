@@ -25,6 +25,15 @@ def _attention(builder: Builder, path: str, sizes: Shape, index: tuple[int, int]
     )
 
 
+def _indexed(fields: Fields, layers: int) -> tuple[list[int], tuple[int, int] | None]:
+    """Which layers have a sparse index, and its heads and elements."""
+    attention = fields.nested("sparse_attention_config")
+    if attention is None or not attention.flag("use_sparse_attention"):
+        return [0] * layers, None
+    indexed = attention.counts("sparse_attention_freq", layers) or [1] * layers
+    return indexed, (attention.count("sparse_num_index_heads"), attention.count("sparse_index_dim"))
+
+
 def layout(fields: Fields, arch: Architecture) -> Layout:
     """Lay MiniMax-M3 out; its prediction layers are not counted.
 
@@ -39,11 +48,7 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     sparse = fields.counts("moe_layer_freq", sizes.layers) or [1] * sizes.layers
     if fields.flag("attention_output_gate"):
         raise blocks.not_understood(fields, "attention_output_gate")
-    attention = fields.nested("sparse_attention_config")
-    indexed, index = [0] * sizes.layers, None
-    if attention is not None and attention.flag("use_sparse_attention"):
-        indexed = attention.counts("sparse_attention_freq", sizes.layers) or [1] * sizes.layers
-        index = (attention.count("sparse_num_index_heads"), attention.count("sparse_index_dim"))
+    indexed, index = _indexed(fields, sizes.layers)
     dense_width = fields.count("dense_intermediate_size")
     builder = Builder()
     blocks.ends(builder, fields, arch, sizes)
