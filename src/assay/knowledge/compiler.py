@@ -4,9 +4,10 @@ Standard library only: the build hook runs this file in an isolated build. It co
 each figure's basis from the kinds of its sources, and refuses what it cannot read, naming file and entry. Whether
 the values are *right* is the tests' business (`tests/knowledge`).
 
-Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml` and one file for each further
+Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
+programs in `tools/`) and one file for each further
 table (`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`). CONTRIBUTING.md describes the entries.
+`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -53,6 +54,7 @@ SINGLE_TABLES = {
     "memory_terms.toml": "memory_term",
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
+    "gguf_recipes.toml": "gguf_recipe",
 }
 
 
@@ -173,7 +175,8 @@ def _tables(data: Path) -> Iterator[tuple[str, str, str]]:
         if (table, name) in seen:
             raise CatalogueError(f"{where}: '{name}' is defined twice")
         seen.add((table, name))
-        yield table, name, _dump(citer.cite(entry, f"{where}: {name}"))
+        # Generated entries are values already; their generator cites.
+        yield table, name, _dump(entry if where.endswith(".json") else citer.cite(entry, f"{where}: {name}"))
 
 
 def _entries(data: Path) -> Iterator[tuple[str, str, dict[str, Any], str]]:
@@ -188,6 +191,10 @@ def _entries(data: Path) -> Iterator[tuple[str, str, dict[str, Any], str]]:
         if path.exists():
             for name, entry in _read(path).items():
                 yield table, name, entry, file
+    for path in sorted((data / "generated").glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        for name, entry in document["entries"].items():
+            yield document["kind"], name, entry, path.name
     for path in sorted((data / "pci").glob("*.toml")):
         document = _read(path)
         for name, text in document.get("names", {}).items():

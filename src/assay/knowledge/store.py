@@ -23,7 +23,7 @@ COMPILER = Path(__file__).parent / "compiler.py"
 
 
 def stamp_of(data: Path) -> str:
-    """(relative path, size, mtime in ns) of every TOML file below `data` and of the compiler, sorted, as JSON.
+    """(relative path, size, mtime in ns) of every file below `data` and of the compiler, sorted, as JSON.
 
     Deletions show as well, and so does a compiler that would read the same files differently.
     """
@@ -36,7 +36,7 @@ def stamp_of(data: Path) -> str:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                elif entry.name.endswith(".toml"):
+                elif entry.name.endswith((".toml", ".json")):
                     stat = entry.stat()
                     found.append((entry.path[root:], stat.st_size, stat.st_mtime_ns))
     return json.dumps(sorted(found))

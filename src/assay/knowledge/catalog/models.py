@@ -1,5 +1,6 @@
 """Models of the catalogue: published configurations under the names of their repositories."""
 
+import re
 from typing import Any, NamedTuple
 
 from assay.errors import UnknownModel
@@ -31,12 +32,43 @@ class Entry(NamedTuple):
     plain_format: str | None
 
 
+SIDE_WORDS = frozenset({"instruct", "it", "chat", "base", "thinking", "hf", "meta", "nvidia"})
+"""Words of a repository's name that people leave out: they change neither the architecture nor the size."""
+VERSION = re.compile(r"v\d+(\.\d+)*|\d{4}|a\d+(\.\d+)?b")
+"""Release numbers and active parameters are left out as well."""
+SEPARATORS = re.compile(r"[-_/\s]+")
+
+
+def _words(name: str) -> frozenset[str]:
+    return frozenset(filter(None, SEPARATORS.split(name.lower())))
+
+
+def _required(words: frozenset[str]) -> frozenset[str]:
+    return frozenset(word for word in words - SIDE_WORDS if not VERSION.fullmatch(word))
+
+
 def _matches(wanted: str) -> list[str]:
-    """Ids whose whole name, or whose name without the owner, is the wanted one; letter case does not matter."""
+    """Ids that a name means, letter case aside: the whole id, the name without its owner, or its words.
+
+    By words, nothing may be asked for that the model's name does not have, and nothing left out but what changes
+    neither architecture nor size: `Llama-3.3-70B` is `Llama-3.3-70B-Instruct`, `Qwen3-30B-A3B` is not its FP8 copy.
+    """
     key = wanted.strip().lower()
+    names = store.names(KIND)
     if "/" in key:
-        return [name for name in store.names(KIND) if name.lower() == key]
-    return [name for name in store.names(KIND) if name.lower().rpartition("/")[2] == key]
+        return [name for name in names if name.lower() == key]
+    exact = [name for name in names if name.lower().rpartition("/")[2] == key]
+    if exact:
+        return exact
+    asked = _words(key)
+    spelt = ((name, _words(name.rpartition("/")[2])) for name in names)
+    return [name for name, words in spelt if asked and _required(words) <= asked <= words]
+
+
+def is_named(wanted: str, name: str) -> bool:
+    """Whether a text is the id or the name without its owner, and not just words of it."""
+    key = wanted.strip().lower()
+    return key in (name.lower(), name.lower().rpartition("/")[2])
 
 
 def suggestions(wanted: str) -> tuple[str, ...]:
@@ -51,22 +83,20 @@ def suggestions(wanted: str) -> tuple[str, ...]:
 
 
 def resolve(wanted: str) -> str:
-    """The id that a name means.
+    """The id that a name means; of one that is the same as another, the other's.
 
     Raises:
         UnknownModel: no model has it, or several do: then the error names them.
     """
-    ids = _matches(wanted)
-    bodies = {name: (store.entry(KIND, name) or {}).get("same_as", name) for name in ids} if len(ids) > 1 else {}
-    found = sorted(set(bodies.values())) if bodies else ids
+    found = sorted({(store.entry(KIND, name) or {}).get("same_as", name) for name in _matches(wanted)})
     if not found:
-        raise UnknownModel(
-            message("error.unknown_model", query=wanted), message("hint.unknown_model"), candidates=suggestions(wanted)
-        )
+        near = suggestions(wanted)
+        hint = message("hint.suggestions", suggestions=", ".join(near)) if near else message("hint.unknown_model")
+        raise UnknownModel(message("error.unknown_model", query=wanted), hint, candidates=near)
     if len(found) > 1:
         raise UnknownModel(
             message("error.ambiguous_model", query=wanted, number=len(found)),
-            message("hint.ambiguous_model"),
+            message("hint.ambiguous_model", candidates=", ".join(found)),
             candidates=found,
         )
     return found[0]
@@ -80,9 +110,6 @@ def entry(wanted: str) -> Entry:
     """
     name = resolve(wanted)
     body = store.entry(KIND, name) or {}
-    if "same_as" in body:
-        name = body["same_as"]
-        body = store.entry(KIND, name) or {}
     return Entry(
         name,
         body["config"],

@@ -2,11 +2,12 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from assay.errors import UnknownModel
 from assay.knowledge.catalog import models
-from assay.observe.checkpoint import config, files
+from assay.knowledge.catalog.described import described
 from assay.types.message import message
 from assay.types.model import Model
 
@@ -17,17 +18,15 @@ def from_catalogue(name: str) -> Model:
     Raises:
         UnknownModel: there is none, or several; the error's candidates name what was near.
     """
-    found = models.entry(name)
-    origin = config.Origin(
-        found.id,
-        found.id,
-        "catalogue",
-        found.sources,
-        found.released_format,
-        found.requantized_from,
-        found.plain_format,
-    )
-    return config.model(found.config, found.separate, origin)
+    identity = models.resolve(name)
+    found = described(identity)
+    if found is None:
+        from assay.observe.checkpoint.catalogue import laid_out  # noqa: PLC0415 -- a described model needs no reader
+
+        found = laid_out(models.entry(identity))
+    if models.is_named(name, identity):
+        return found
+    return replace(found, notes=(*found.notes, message("note.taken_as", query=name, name=identity)))
 
 
 def _exists(path: Path) -> bool:
@@ -40,6 +39,8 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
+        from assay.observe.checkpoint import files  # noqa: PLC0415 -- same
+
         raise files.unreadable(path, error) from error
     return True
 
@@ -57,26 +58,41 @@ def read(source: str | Path) -> Model:
 
     Args:
         source: a config.json, a folder, a .safetensors or .gguf file, or a name of the catalogue (`Qwen3-30B-A3B`,
-            `qwen/qwen3-30b-a3b`). What exists on disk is read; a name is never matched in part.
+            `qwen/qwen3-30b-a3b`), or a hub id (`owner/name[@revision]`, `hf:owner/name[@revision][/file.gguf]`). What
+            exists on disk is read, then the catalogue, then the Hub; a name is never matched in part.
 
     Raises:
         UnknownModel: nothing of that name exists.
         UnreadableFile, MalformedFile: the file cannot be read, or breaks its format.
         UnsupportedArchitecture, UnsupportedFile: it is understood as far as the error says, and no further.
+        MissingExtra, NetworkFailure, PermissionRefused: the Hub cannot be read.
     """
     text = os.fspath(source)
+    if isinstance(source, str) and text.startswith("hf:"):
+        from assay.observe.checkpoint import hub  # noqa: PLC0415 - threads and the library, for a hub id only
+
+        return hub.read_model(text)
     path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path's own raises for a user that does not exist
     if _exists(path):
         return _from_path(path)
     if isinstance(source, Path) or _looks_like_path(text):
         raise UnknownModel(message("error.no_such_file", file=text), message("hint.unknown_model"), file=text)
-    return from_catalogue(text)
+    try:
+        return from_catalogue(text)
+    except UnknownModel as unknown:
+        if "/" not in text or unknown.message.code != "error.unknown_model":
+            raise
+        from assay.observe.checkpoint import hub  # noqa: PLC0415 - same
+
+        return hub.read_model(text, unknown)
 
 
 def _from_path(path: Path) -> Model:
     try:
         is_folder = path.is_dir()
     except OSError as error:  # a link into a folder that is closed
+        from assay.observe.checkpoint import files  # noqa: PLC0415 -- same
+
         raise files.unreadable(path, error) from error
     if path.suffix == ".gguf" and not is_folder:
         from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - a name of the catalogue needs none of it
