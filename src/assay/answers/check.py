@@ -288,6 +288,10 @@ def _model(request: CheckRequest) -> Model:
     model = read_model(request.model)
     if request.weights is None or request.weights == model.released_format:
         return model
+    if request.weights.lower().startswith("gguf:"):
+        from assay.answers.weights import by_recipe  # noqa: PLC0415 - few ask, and the rules of recipes are long
+
+        return by_recipe(model, request.model, request.weights)
     return requantized(model, _cost(request.weights))
 
 
