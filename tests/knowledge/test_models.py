@@ -10,12 +10,14 @@ import pytest
 
 from assay.errors import UnknownModel
 from assay.knowledge import store
-from assay.knowledge.catalog import architectures, models, weight_formats
+from assay.knowledge.catalog import architectures, described, models, weight_formats
+from assay.observe.checkpoint.catalogue import laid_out
 from assay.observe.checkpoint.config import Origin
-from assay.observe.checkpoint.config import model as described
+from assay.observe.checkpoint.config import model as read_config
 from assay.observe.checkpoint.read import read
 from assay.types.model import Model
 
+ROOT = Path(__file__).parents[2]
 TOTALS = tomllib.loads((Path(__file__).parents[1] / "data" / "models" / "totals.toml").read_text(encoding="utf-8"))
 NAMES = store.names("model")
 OWN = [name for name in NAMES if "same_as" not in (store.entry("model", name) or {})]
@@ -173,7 +175,32 @@ def test_a_name_is_found_without_case_and_owner(spelling: str) -> None:
     assert read(spelling).name == "Qwen/Qwen3-30B-A3B"
 
 
-@pytest.mark.parametrize("spelling", ["Qwen3-30B", "30B-A3B", "Qwen3-30B-A3B-", "meta/Qwen3-30B-A3B", "", "qwen3"])
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("Llama-3.3-70B", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("llama 3.3 70b", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("Mixtral-8x22B", "mistralai/Mixtral-8x22B-v0.1"),
+        ("Qwen3-30B", "Qwen/Qwen3-30B-A3B"),
+        ("gemma-3-27b", "google/gemma-3-27b-it"),
+        ("qwen3-235b-nvfp4", "nvidia/Qwen3-235B-A22B-NVFP4"),
+    ],
+)
+def test_words_that_change_neither_architecture_nor_size_may_be_left_out_and_it_is_said(
+    spelling: str, name: str
+) -> None:
+    found = read(spelling)
+    assert found.name == name
+    assert [note.code for note in found.notes].count("note.taken_as") == 1
+
+
+def test_two_models_of_the_same_words_are_not_chosen_between() -> None:
+    with pytest.raises(UnknownModel) as caught:
+        read("Qwen3-VL-32B")
+    assert len(caught.value.candidates) == 2
+
+
+@pytest.mark.parametrize("spelling", ["30B-A3B", "Qwen3-30B-FP4", "meta/Qwen3-30B-A3B", "", "qwen3", "gpt-oss", "-"])
 def test_a_name_is_never_matched_in_part(spelling: str) -> None:
     with pytest.raises(UnknownModel):
         models.resolve(spelling)
@@ -237,4 +264,17 @@ def test_the_tool_prints_an_entry_of_the_same_model(tmp_path: Path) -> None:
     assert "eos_token_id" not in entry["config"]
     assert sorted(entry["config"]["quantization_config"]["ignore"]) == ["lm_head", "model.layers.*.self_attn.o_proj"]
     origin = Origin("a/b", "a/b", "catalogue", ())
-    assert described(entry["config"], None, origin) == described(config, None, origin)
+    assert read_config(entry["config"], None, origin) == read_config(config, None, origin)
+
+
+def test_described_models_are_what_the_readers_make_of_them() -> None:
+    check = subprocess.run(
+        [sys.executable, "tools/describe_models.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_a_model_survives_being_written_and_read() -> None:
+    for name in ("Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-V3", "MiniMaxAI/MiniMax-M2.5"):
+        laid = laid_out(models.entry(name))
+        assert described.model_of(json.loads(json.dumps(described.body_of(laid)))) == laid

@@ -20,15 +20,11 @@ def test_name(row: dict[str, str]) -> None:
         assert answer.candidates == (row["ids"],)
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row["match"] == "ambiguous"], ids=lambda row: row["query"]
-)
+@pytest.mark.parametrize("row", [row for row in ROWS if row["match"] == "ambiguous"], ids=lambda row: row["query"])
 def test_an_ambiguous_answer_says_what_tells_the_candidates_apart(row: dict[str, str]) -> None:
     assert identify(row["query"]).distinguish
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in ROWS if row["match"] == "exact"], ids=lambda row: row["query"]
-)
+@pytest.mark.parametrize("row", [row for row in ROWS if row["match"] == "exact"], ids=lambda row: row["query"])
 def test_an_exact_row_expects_the_id_it_was_collected_with(row: dict[str, str]) -> None:
     assert row["expected"] == row["ids"]

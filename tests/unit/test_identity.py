@@ -143,7 +143,7 @@ def test_the_three_editions_are_told_apart_by_power_cooling_and_bandwidth() -> N
     answer = identify("RTX PRO 6000 Blackwell")
     assert parameters(answer, "gpu.distinguish.power") == {"values": "300 / 600"}
     assert parameters(answer, "gpu.distinguish.bandwidth") == {"values": "1597 / 1792"}
-    features = [dict(item.parameters)["text"] for item in answer.distinguish if item.code == "gpu.distinguish.feature"]
+    features = [dict(item.parameters)["text"] for item in answer.distinguish if item.code == "gpu.distinguish.card"]
     assert len(features) == 3
     assert any("passive" in str(text) for text in features)
 

@@ -3,7 +3,8 @@
 A catalogue's msgid is the message's code, its msgstr a template with {parameters}. A number is written as the
 language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a base unit as people read it, and
 `{port:raw}`
-without grouping; `{what:code}` is itself a code. Which plural form is meant is decided by the parameter that
+without grouping; `{what:code}` is itself a code; `{text:features}` is a list of short facts of the catalogue, each said
+in the language where there are words for it. Which plural form is meant is decided by the parameter that
 msgid_plural names.
 """
 
@@ -21,6 +22,7 @@ from assay.report.units import shown
 from assay.types.message import Message, Parameter, message
 
 LOCALE = Path(__file__).parent / "locale"
+NOT_WORD = re.compile(r"[^a-z0-9]+")
 PLACEHOLDER = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
 
 
@@ -73,12 +75,25 @@ def unit_name(code: str, scaled: float, language: Language) -> str:
     return say(message(code, count=int(scaled) if float(scaled).is_integer() else 2), language)
 
 
+def _feature(fact: str, language: Language) -> str:
+    """A short fact of the catalogue (`passive cooling`, `600 W`) in a language, or as it stands."""
+    number_first, _, unit = fact.rpartition(" ")
+    unit_code = {"W": "unit.watt", "GB/s": "unit.gb_per_s"}.get(unit)
+    if unit_code and number_first.replace(".", "").isdigit():
+        return f"{number_first} {unit_name(unit_code, float(number_first), language)}"
+    code = f"feature.{NOT_WORD.sub('_', fact.lower()).strip('_')}"
+    said = say(message(code), language)
+    return fact if said == code else said
+
+
 def _filled(template: str, parameters: Mapping[str, Parameter], language: Language) -> str:
     def value(match: re.Match[str]) -> str:
         name, spec = match.groups()
         given = parameters.get(name)
         if spec == "code":
             return say(message(str(given)), language)
+        if spec == "features":
+            return ", ".join(_feature(fact, language) for fact in str(given).split(", "))
         if isinstance(given, bool) or not isinstance(given, (int, float)):
             return "" if given is None else str(given)
         return in_unit(given, spec, language) if spec else plain(given, language)

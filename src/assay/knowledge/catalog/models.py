@@ -65,10 +65,10 @@ def _matches(wanted: str) -> list[str]:
     return [name for name, words in spelt if asked and _required(words) <= asked <= words]
 
 
-def is_named(wanted: str, name: str) -> bool:
-    """Whether a text is the id or the name without its owner, and not just words of it."""
+def is_named(wanted: str) -> bool:
+    """Whether a text is an id or a name without its owner, and not just words of one."""
     key = wanted.strip().lower()
-    return key in (name.lower(), name.lower().rpartition("/")[2])
+    return any(key in (name.lower(), name.lower().rpartition("/")[2]) for name in store.names(KIND))
 
 
 def suggestions(wanted: str) -> tuple[str, ...]:

@@ -52,12 +52,12 @@ def distinguish(candidates: Sequence[str]) -> tuple[Message, ...]:
     messages += _texts("gpu.distinguish.architecture", cards, lambda card: card.architecture)
     if len(cards) > FEW:
         return tuple(messages)
-    messages += [
-        message("gpu.distinguish.feature", gpu=card.id, name=card.name, text=", ".join(card.tells_apart))
-        for card in cards
-        if card.tells_apart
-    ]
-    messages += [
-        message("gpu.distinguish.pci", gpu=card.id, name=card.name, ids=_pci(card)) for card in cards if card.pci
-    ]
+    for card in cards:
+        text = ", ".join(card.tells_apart)
+        if text and card.pci:
+            messages.append(message("gpu.distinguish.card", gpu=card.id, name=card.name, text=text, ids=_pci(card)))
+        elif text:
+            messages.append(message("gpu.distinguish.feature", gpu=card.id, name=card.name, text=text))
+        elif card.pci:
+            messages.append(message("gpu.distinguish.pci", gpu=card.id, name=card.name, ids=_pci(card)))
     return tuple(messages)

@@ -24,7 +24,7 @@ def from_catalogue(name: str) -> Model:
         from assay.observe.checkpoint.catalogue import laid_out  # noqa: PLC0415 -- a described model needs no reader
 
         found = laid_out(models.entry(identity))
-    if models.is_named(name, identity):
+    if models.is_named(name):
         return found
     return replace(found, notes=(*found.notes, message("note.taken_as", query=name, name=identity)))
 
