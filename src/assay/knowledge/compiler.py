@@ -179,7 +179,11 @@ def _tables(data: Path) -> Iterator[tuple[str, str, str]]:
         yield table, name, _dump(entry if where.endswith(".json") else citer.cite(entry, f"{where}: {name}"))
 
 
-def _entries(data: Path) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+Entry = tuple[str, str, dict[str, Any], str]
+"""(table, id, entry, file name)"""
+
+
+def _entries(data: Path) -> Iterator[Entry]:
     for folder, table in (("gpus", "gpu"), ("models", "model")):
         for path in sorted((data / folder).glob("*.toml")):
             for entry in _read(path).get(table, []):
@@ -187,10 +191,14 @@ def _entries(data: Path) -> Iterator[tuple[str, str, dict[str, Any], str]]:
                     raise CatalogueError(f"{path.name}: an entry without an id")
                 yield table, str(entry["id"]), entry, path.name
     for file, table in SINGLE_TABLES.items():
-        path = data / file
-        if path.exists():
-            for name, entry in _read(path).items():
+        if (data / file).exists():
+            for name, entry in _read(data / file).items():
                 yield table, name, entry, file
+    yield from _generated(data)
+
+
+def _generated(data: Path) -> Iterator[Entry]:
+    """What programs wrote: values already laid out, and a driver's table of names."""
     for path in sorted((data / "generated").glob("*.json")):
         document = json.loads(path.read_text(encoding="utf-8"))
         for name, entry in document["entries"].items():
