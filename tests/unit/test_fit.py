@@ -29,7 +29,7 @@ MEMORY = RuntimeMemory(
     compute=None,
     sources=("vllm",),
 )
-VLLM = Runtime("vllm", "vLLM", "1", ("config",), "model", ("bf16",), None, "", "", MEMORY, ())
+VLLM = Runtime("vllm", "vLLM", "1", ("config",), "model", ("bf16",), "tensor", None, "", "", MEMORY, ())
 BLIND = VLLM._replace(memory=None, name="Blind")
 
 
@@ -155,6 +155,27 @@ def test_weights_split_over_cards_but_for_what_is_replicated() -> None:
     groups = (TensorGroup("mlp", "bf16", 500, 500, 1, 1000), TensorGroup("norm", "bf16", 5, 5, 1, 11))
     split = weights_per_card(model(groups=groups, weights=exact(1011, "B", "documented")), 2)
     assert split.value == 511
+
+
+def test_tensor_parallelism_needs_heads_that_divide() -> None:
+    found = fit(Setting(model(1 * GIB), VLLM, card(cards=3), BF16), Workload(128, 1, 128))
+    assert found.verdict == "no"
+    assert found.reasons[0].code == "check.heads"
+
+
+def test_whole_layers_are_dealt_to_any_number_of_cards_and_the_fullest_counts() -> None:
+    engine = VLLM._replace(split="layer")
+    groups = (TensorGroup("mlp", "bf16", 500, 500, 1, 3200), TensorGroup("head", "bf16", 5, 5, 1, 100))
+    split = weights_per_card(model(groups=groups, weights=exact(3300, "B", "documented")), 3, "layer")
+    assert split.value == 100 + 3200 * 11 // 32
+    found = fit(Setting(model(1 * GIB), engine, card(cards=3), BF16), Workload(128, 1, 128))
+    assert found.verdict == "yes"
+    assert found.memory.kv.value == 11 * 128 * 2 * 8 * 128 * 2
+
+
+def test_a_runtime_whose_way_of_splitting_is_not_known_gives_no_yes_on_several_cards() -> None:
+    blind = VLLM._replace(split=None)
+    assert fit(Setting(model(1 * GIB), blind, card(cards=2), BF16), Workload(128, 1, 128)).verdict == "unknown"
 
 
 @given(st.floats(0.5, 60), st.floats(8, 96), st.integers(1, 131_072), st.integers(1, 64))

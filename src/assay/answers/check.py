@@ -14,7 +14,7 @@ from assay.knowledge.identity.identify import identify
 from assay.reason.memory.fit import CardMemory, Setting, fit
 from assay.reason.memory.requantize import ElementCost, requantized
 from assay.reason.peaks import dense_peak
-from assay.reason.speed.roofline import CardSpeed, Efficiency, nothing, predict
+from assay.reason.speed.roofline import CardSpeed, Efficiency, cards_together, nothing, predict
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -174,7 +174,7 @@ def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
     return CardSpeed(
         bandwidth=_slowest([entry.card.gpu.bandwidth for entry in column]),
         peak=_slowest(known) if len(known) == len(peaks) else unknown("FLOP/s", message("unknown.peak")),
-        cards=count,
+        cards=cards_together(count, term("speed_term", "parallel_gain")),
     )
 
 
@@ -237,14 +237,17 @@ def _advice(setting: Setting, workload: Workload, answer: Fit) -> tuple[Message,
     return tuple(_shorter(setting, workload, answer))
 
 
-def _speed(model: Model, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
+def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
     """The prediction; a model that does not fit has no speed on these cards."""
     if answer.verdict == "no":
         return nothing(message("unknown.does_not_fit"))
     count = sum(entry.number for entry in column)
     efficiency = Efficiency(term("speed_term", "decode_efficiency"), term("speed_term", "prefill_efficiency"))
     cached = (answer.memory.kv.value or 0.0) * count
-    return predict(model, _card_speed(column, count), efficiency, cached, workload.concurrency, workload.prompt)
+    # Whole layers on each card work one card after the other.
+    together = count if engine.split == "tensor" else 1
+    card_speed = _card_speed(column, together)
+    return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
 def _result(
@@ -263,7 +266,7 @@ def _result(
     if model.max_context is not None and workload.context > model.max_context:
         beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
         answer = answer._replace(verdict="no", reasons=(beyond, *answer.reasons))
-    speed = _speed(model, workload, answer, column)
+    speed = _speed(model, engine, workload, answer, column)
     return CheckResult(
         cards=column,
         fit=answer,
@@ -315,7 +318,7 @@ def answer(request: CheckRequest) -> CheckAnswer:
     if engine.containers and model.container not in engine.containers:
         notes.append(message("check.container", "warning", runtime=engine.name, container=model.container))
     if any(entry.number > 1 or len(result.cards) > 1 for result in results for entry in result.cards):
-        notes.append(message("check.tensor_parallel"))
+        notes.append(message("check.layer_split" if engine.split == "layer" else "check.tensor_parallel"))
     return CheckAnswer(
         request=request,
         model=model,

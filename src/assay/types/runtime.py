@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 from assay.types.quantity import Quantity
 
 SlidingPolicy = Literal["window", "batch", "cells", "full"]
+Split = Literal["tensor", "layer"]
+"""How several cards share a model: every layer over all cards, or whole layers on each."""
 Bounds = tuple[float, float, float]
 """(low, typical, high)"""
 
@@ -66,7 +68,7 @@ class RuntimeMemory(NamedTuple):
 
 
 class Runtime(NamedTuple):
-    """A runtime: its id, version, what it loads, which KV types it has, how it is started."""
+    """A runtime: its id, version, what it loads, which KV types it has, how it splits a model, how it is started."""
 
     id: str
     name: str
@@ -74,6 +76,7 @@ class Runtime(NamedTuple):
     containers: tuple[str, ...]
     kv_default: str
     kv_types: tuple[str, ...]
+    split: Split | None
     launch: str | None
     launch_tensor_parallel: str
     launch_kv: str

@@ -73,6 +73,7 @@ def runtime(name: str) -> Runtime:
         containers=tuple(body["containers"]),
         kv_default=body["kv_default"],
         kv_types=tuple(body["kv_types"]),
+        split=body.get("split"),
         launch=body.get("launch"),
         launch_tensor_parallel=body.get("launch_tensor_parallel", ""),
         launch_kv=body.get("launch_kv", ""),

@@ -106,6 +106,11 @@ def state_bytes(layers: tuple[LayerGroup, ...], sequences: int) -> int:
     return sum(layer.count * layer.state_size * sequences for layer in layers if layer.kind in FIXED)
 
 
+def dealt(layers: tuple[LayerGroup, ...], cards: int) -> tuple[LayerGroup, ...]:
+    """The layers of the fullest of `cards` cards when whole layers are dealt out, each kind by itself."""
+    return tuple(layer._replace(count=ceil(layer.count / cards)) for layer in layers)
+
+
 def shard(layers: tuple[LayerGroup, ...], cards: int) -> tuple[LayerGroup, ...]:
     """The share of one card under tensor parallelism over `cards`.
 

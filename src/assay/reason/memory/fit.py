@@ -11,12 +11,12 @@ from math import ceil, floor
 from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
-from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, kv_bytes, shard, state_bytes
+from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
 from assay.types.message import Message, message
-from assay.types.model import Model
+from assay.types.model import LayerGroup, Model
 from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
 from assay.types.quantity import Quantity, derive, total, unknown
-from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import KvFormat, Runtime, RuntimeMemory, Split
 
 MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
@@ -57,10 +57,16 @@ def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int)
     return extra.scheduler_load(memory, card.gpu_id, card.usable.value or 0.0, context, sequences, card.cards)
 
 
+def divided(setting: Setting) -> tuple[LayerGroup, ...]:
+    """The layers, or the shares of layers, of the fullest card."""
+    divide = dealt if setting.runtime.split == "layer" else shard
+    return divide(setting.model.layers, setting.card.cards)
+
+
 def need(setting: Setting, context: int, sequences: int) -> Need:
     """What grows with context and sequences, on plain numbers."""
     memory = setting.runtime.memory
-    layers = shard(setting.model.layers, setting.card.cards)
+    layers = divided(setting)
     window = kv_bytes(layers, context, sequences, setting.kv, WINDOW_ONLY)
     if memory is None:
         return Need(window, window, state_bytes(layers, sequences), (0.0, 0.0))
@@ -92,10 +98,23 @@ def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity
     )
 
 
-def weights_per_card(model: Model, cards: int) -> Quantity:
-    """Weight bytes on each of `cards` cards under tensor parallelism; norms and routers are replicated."""
+def weights_per_card(model: Model, cards: int, split: Split | None = "tensor") -> Quantity:
+    """Weight bytes on the fullest of `cards` cards.
+
+    Under tensor parallelism norms and routers are replicated; where whole layers are dealt out, the fullest card has
+    one layer more than its share, and embedding and head beside them.
+    """
     if cards == 1:
         return model.weights
+    if split == "layer":
+        whole = sum(group.size for group in model.groups if group.role in {"embedding", "head"})
+        layers = max(1, sum(layer.count for layer in model.layers))
+        return derive(
+            "B",
+            "(weights - embedding - head) x layers on the fullest card / layers + embedding + head",
+            [("weights", model.weights)],
+            lambda weights: float(-(-(weights - whole) * -(-layers // cards) // layers) + whole),
+        )
     replicated = sum(group.size for group in model.groups if group.role in {"norm", "router"})
     return derive(
         "B",
@@ -131,7 +150,7 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     model, cards = setting.model, setting.card.cards
     every = need(setting, workload.context, workload.concurrency)
     one = need(setting, workload.context, 1)
-    weights = weights_per_card(model, cards)
+    weights = weights_per_card(model, cards, setting.runtime.split)
     kv = _described(model, every.kv, KV_FORMULA, every.kv_window)
     state = _described(model, every.state, "fixed state per layer x layers x sequences")
     activation, fixed = _extras(setting, workload)
@@ -282,11 +301,27 @@ def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
     )
 
 
+def _objection(setting: Setting) -> tuple[Verdict, Message] | None:
+    """What a runtime has against this number of cards, whatever their memory."""
+    cards, engine = setting.card.cards, setting.runtime
+    if cards == 1:
+        return None
+    if engine.split is None:
+        return "unknown", message("check.split_unknown", "warning", runtime=engine.name)
+    heads = max((layer.query_heads for layer in setting.model.layers), default=0)
+    if engine.split == "tensor" and heads % cards:
+        return "no", message("check.heads", "warning", heads=heads, cards=cards, runtime=engine.name)
+    return None
+
+
 def fit(setting: Setting, workload: Workload) -> Fit:
     """The whole answer for one setting and workload."""
     plan = memory_plan(setting, workload)
     answer, reasons = verdict(plan)
     if setting.model.doubts and answer == "yes":
         answer, reasons = "unknown", (*setting.model.doubts, *reasons)
+    objection = _objection(setting)
+    if objection is not None and answer != "no":
+        answer, reasons = objection[0], (objection[1], *reasons)
     context, sequences, copies = _stretch(setting, workload, plan)
     return Fit(answer, plan, context, sequences, copies, reasons)

@@ -11,15 +11,30 @@ from typing import NamedTuple
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Bound, Prediction
-from assay.types.quantity import Quantity, derive, unknown
+from assay.types.quantity import Quantity, derive, exact, unknown
 
 
 class CardSpeed(NamedTuple):
-    """What the roofline needs of one card, and how many of them work on each token."""
+    """What the roofline needs of one card, and how many cards' worth of work a step gets.
+
+    `cards` is an interval from one card (all gain lost to communication) to all of them (none lost).
+    """
 
     bandwidth: Quantity
     peak: Quantity
-    cards: int
+    cards: Quantity
+
+
+def cards_together(count: int, share: Quantity) -> Quantity:
+    """Cards' worth of work of `count` cards: 1 + (count - 1) x the share of the gain that communication leaves."""
+    if count == 1:
+        return exact(1, "card", "documented")
+    return derive(
+        "card",
+        "1 + (cards - 1) x share of the gain that communication leaves",
+        [("cards", exact(count, "card", "documented")), ("share of the gain", share)],
+        lambda cards, kept: 1 + (cards - 1) * kept,
+    )
 
 
 class Efficiency(NamedTuple):
@@ -87,11 +102,12 @@ def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float,
         [
             ("weights touched", weights),
             ("KV read", cache),
+            ("cards' worth", card.cards),
             ("bandwidth", card.bandwidth),
             ("share of bandwidth reached", efficiency.decode),
         ],
-        lambda w, c, rate, share: (w + c) / (card.cards * rate * share),
-        rising=(True, True, False, False),
+        lambda w, c, cards, rate, share: (w + c) / (cards * rate * share),
+        rising=(True, True, False, False, False),
     )
 
 
@@ -102,11 +118,12 @@ def _compute_time(model: Model, card: CardSpeed, efficiency: Efficiency, tokens:
         "2 x active parameters x tokens / (cards x 16-bit peak x share reached)",
         [
             ("operations", work),
+            ("cards' worth", card.cards),
             ("16-bit dense peak", card.peak),
             ("share of the peak reached", efficiency.prefill),
         ],
-        lambda flop, rate, share: flop / (card.cards * rate * share),
-        rising=(True, False, False),
+        lambda flop, cards, rate, share: flop / (cards * rate * share),
+        rising=(True, False, False, False),
     )
 
 

@@ -60,7 +60,7 @@ def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
         released = answer.model.requantized_from is None and answer.model.released_format is not None
         if result.verdict == "yes" and released:
             code = "check.headline.yes_as_released"
-        if any(reason.code == "check.too_close" for reason in result.reasons):
+        if result.verdict == "unknown" and any(reason.code == "check.too_close" for reason in result.reasons):
             code = "check.headline.close"
         return (
             message(
