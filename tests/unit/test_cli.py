@@ -59,7 +59,7 @@ def _run(environment: Mapping[str, str], *arguments: str, **more: str) -> subpro
         (("check", "Qwen/Qwen3-30B-A3B", "--gpu", "RTX PRO 6000 Blackwell Workstation Edition"), 0),
         (("check", "Qwen/Qwen3-30B-A3B", "--gpu", "5090"), 1),
         (("check", "Qwen/Qwen3-30B-A3B", "--gpu", "no such card"), 2),
-        (("check", "no/such-model", "--gpu", "5090"), 2),
+        (("check", "no-such-model", "--gpu", "5090"), 2),
         (("check",), 2),
         (("check", "x", "--context", "many"), 2),
         (("check", "x", "--context", "0"), 2),

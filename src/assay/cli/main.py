@@ -7,10 +7,14 @@ like a "no".
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from assay.cli.door import Door, open_door
+
+if TYPE_CHECKING:
+    from click import Context
 
 INTERRUPTED, BROKEN_PIPE, FAILED = 130, 141, 4
 
@@ -42,10 +46,22 @@ def _run(arguments: list[str], door: Door) -> int:
         return 0 if shell_complete(assay, {}, "assay", "_ASSAY_COMPLETE", os.environ["_ASSAY_COMPLETE"]) == 0 else 2
     try:
         with assay.make_context("assay", arguments, obj=door) as context:
-            code = assay.invoke(context)
+            code = _followed(assay.invoke, context, door)
     except Exit as leave:
         return leave.exit_code
     return code if isinstance(code, int) else 0
+
+
+def _followed(invoke: Callable[["Context"], object], context: "Context", door: Door) -> object:
+    """What the command returns; on a terminal, slow readings say how far they have come."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return invoke(context)
+    from assay.cli.progress import shown, wanted
+
+    if not wanted(sys.stderr):
+        return invoke(context)
+    with shown(sys.stderr, door):
+        return invoke(context)
 
 
 def _leave_quietly() -> int:
