@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [--rounds 10]
 
-Budgets: `assay check … --json` 100 ms, `assay gpu …` 80 ms.
+Budgets: `assay check … --json` 100 ms, `assay gpu …` 80 ms, `assay tables` over the whole catalogue 300 ms.
 """
 
 import argparse
@@ -19,6 +19,7 @@ CASES: dict[str, tuple[list[str], float | None]] = {
     "python -c 'import click'": ([sys.executable, "-c", "import click"], None),
     "assay check Qwen3-30B-A3B --gpu … --json": (CHECK, 0.100),
     "assay gpu 5090": ([*ASSAY, "gpu", "5090"], 0.080),
+    "assay tables --gpu …": ([*ASSAY, "tables", "--gpu", "rtx-pro-6000-blackwell-workstation-edition"], 0.300),
     "assay gpu 5090 --json": ([*ASSAY, "gpu", "5090", "--json"], 0.080),
 }
 

@@ -95,7 +95,12 @@ def default_runtime(model: Model) -> str:
     return "vllm"
 
 
-def _kv(chosen: str | None, engine: Runtime, model: Model) -> KvFormat:
+def kv_of(chosen: str | None, engine: Runtime, model: Model) -> KvFormat:
+    """The KV format that was asked for, or the runtime's default: the model's own 16-bit type, or a fixed one.
+
+    Raises:
+        UsageError: the runtime has no such KV type.
+    """
     if chosen is not None:
         name = {"f16": "fp16", "f32": "fp32"}.get(chosen, chosen)
         if name not in engine.kv_types:
@@ -109,7 +114,12 @@ def _kv(chosen: str | None, engine: Runtime, model: Model) -> KvFormat:
     return kv_format("fp16" if any(group.format == "fp16" for group in model.groups) else "bf16")
 
 
-def _workload(request: CheckRequest, model: Model, kv: KvFormat) -> Workload:
+def workload_of(request: CheckRequest, model: Model, kv: KvFormat) -> Workload:
+    """What is asked of the model; without a wish its own context, at most 32,768 tokens.
+
+    Raises:
+        UsageError: a context or a number of sequences below 1.
+    """
     for name, value in (("context", request.context), ("concurrency", request.concurrency)):
         if value is not None and value < 1:
             raise UsageError(message("error.not_positive", option=name, value=value), message("hint.not_positive"))
@@ -250,7 +260,7 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
-def _result(
+def result_of(
     request: CheckRequest,
     model: Model,
     engine: Runtime,
@@ -258,6 +268,7 @@ def _result(
     workload: Workload,
     column: tuple[CardCount, ...],
 ) -> CheckResult:
+    """The answer for one set of cards."""
     count = sum(entry.number for entry in column)
     weakest = _weakest_card(column)
     memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", "driver_reserve"), count)
@@ -310,10 +321,10 @@ def answer(request: CheckRequest) -> CheckAnswer:
         raise MissingKnowledge(message("error.not_planned_yet", what=asked), message("hint.not_planned_yet"))
     model = _model(request)
     engine = runtime(request.runtime or default_runtime(model))
-    kv = _kv(request.kv, engine, model)
-    workload = _workload(request, model, kv)
+    kv = kv_of(request.kv, engine, model)
+    workload = workload_of(request, model, kv)
     columns, identifications = columns_of(request.gpus)
-    results = tuple(_result(request, model, engine, kv, workload, column) for column in columns)
+    results = tuple(result_of(request, model, engine, kv, workload, column) for column in columns)
     notes = [note for found in identifications for note in found.notes]
     if engine.containers and model.container not in engine.containers:
         notes.append(message("check.container", "warning", runtime=engine.name, container=model.container))

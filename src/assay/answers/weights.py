@@ -1,16 +1,17 @@
 """A model's weights as llama-quantize would store them: exact bytes of a GGUF that need not exist yet."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog import recipes
 from assay.observe.checkpoint.config import split
 from assay.observe.checkpoint.recipes import Converted, converted
-from assay.reason.memory.recipes import choices, groups, needs_matrix
+from assay.reason.memory.recipes import choices, groups, has_fused, needs_matrix
 from assay.types.message import Message, message
 from assay.types.model import Model, TensorGroup
 from assay.types.quantity import Quantity, unknown
-from assay.types.recipe import Choice, Recipe
+from assay.types.recipe import PRESENT, Choice, How, Recipe
 
 FORMULA = "sum over tensors of rows x blocks of a row x bytes of a block, the type by llama-quantize's recipe"
 DYNAMIC = "gguf:UD-"
@@ -34,33 +35,57 @@ def _recipe(name: str) -> Recipe:
     raise MissingKnowledge(message("error.unknown_weight_format", name=name), message("hint.recipes", known=known))
 
 
-def _notes(name: str, recipe: Recipe, found: tuple[Choice, ...], *, matrix: bool) -> list[Message]:
+class Found(NamedTuple):
+    """The types, the fewest and most bytes that the recipe can come to, and why they differ."""
+
+    types: tuple[Choice, ...]
+    low: int
+    high: int
+    needs_matrix: bool
+    notes: tuple[Message, ...]
+
+
+def _size(found: tuple[Choice, ...]) -> int:
+    """Bytes of what a runtime loads without being asked: prediction layers not counted."""
+    return sum(choice.size for choice in found if choice.weight.role != "mtp")
+
+
+def _found(source: Converted, recipe: Recipe) -> Found:
+    """What the recipe comes to, with and without an importance matrix, and as older releases understood it.
+
+    The types are those of the present release; without need of a matrix, those of the larger file.
+    """
+
+    def run(how: How) -> tuple[Choice, ...]:
+        return choices(source.weights, recipe, recipes.common(), source.facts, how)
+
+    plain, weighed = run(PRESENT), run(How(matrix=True))
+    needed = needs_matrix(plain, recipe)
+    types = weighed if needed or _size(weighed) > _size(plain) else plain
+    sizes = {_size(weighed)} if needed else {_size(plain), _size(weighed)}
+    notes = []
+    if len(sizes) > 1:
+        notes.append(message("note.recipe_matrix_changes", smaller=min(sizes), larger=max(sizes)))
+    if has_fused(source.weights):
+        older = {_size(run(How(matrix=matrix, older=True))) for matrix in ({True} if needed else {False, True})}
+        if older != sizes:
+            notes.append(message("note.recipe_older", larger=max(older)))
+        sizes |= older
+    return Found(types, min(sizes), max(sizes), needed, tuple(notes))
+
+
+def _notes(name: str, recipe: Recipe, found: Found) -> list[Message]:
     notes = [message("note.recipe", recipe=recipe.id)]
     if recipes.spelled(name) != recipe.id:
         notes.append(message("note.recipe_alias", name=name, recipe=recipe.id))
-    fallen = [choice for choice in found if choice.wanted is not None]
+    fallen = [choice for choice in found.types if choice.wanted is not None]
     if fallen:
-        pairs = sorted({f"{choice.wanted} > {choice.type}" for choice in fallen})
-        notes.append(
-            message("note.recipe_fallback", "warning", count=len(fallen), tensors=len(found), types=", ".join(pairs))
-        )
-    if matrix:
+        pairs = ", ".join(sorted({f"{choice.wanted} > {choice.type}" for choice in fallen}))
+        tensors = len(found.types)
+        notes.append(message("note.recipe_fallback", "warning", count=len(fallen), tensors=tensors, types=pairs))
+    if found.needs_matrix:
         notes.append(message("note.recipe_matrix", recipe=recipe.id))
     return notes
-
-
-def _both(source: Converted, recipe: Recipe) -> tuple[tuple[Choice, ...], int, int, bool]:
-    """(types, fewest and most bytes, whether an importance matrix is needed): a matrix changes some choices.
-
-    Where both ways are open, the types are those of the larger file.
-    """
-    common = recipes.common()
-    plain = choices(source.weights, recipe, common, source.facts)
-    weighed = choices(source.weights, recipe, common, source.facts, matrix=True)
-    sizes = [sum(choice.size for choice in found) for found in (plain, weighed)]
-    if needs_matrix(plain, recipe):
-        return weighed, sizes[1], sizes[1], True
-    return (plain if sizes[0] >= sizes[1] else weighed), min(sizes), max(sizes), False
 
 
 def _vision(model: Model) -> tuple[TensorGroup, ...]:
@@ -73,7 +98,7 @@ def _from_quantized(source: Converted, model: Model) -> bool:
     return bool(kept - UNQUANTIZED) or model.architecture == "gpt_oss"
 
 
-def _weights(model: Model, low: int, high: int, recipe: Recipe) -> Quantity:
+def _weights(model: Model, found: Found, recipe: Recipe) -> Quantity:
     vision = _vision(model)
     if any(group.format == "unknown" for group in vision):
         parts = sum(group.parameters for group in vision if group.format == "unknown")
@@ -81,12 +106,12 @@ def _weights(model: Model, low: int, high: int, recipe: Recipe) -> Quantity:
     beside = sum(group.size for group in vision)
     sources = tuple(dict.fromkeys((*model.sources, *recipe.sources, "llama-cpp-converter")))
     return Quantity(
-        high + beside,
+        _size(found.types) + beside,
         "B",
         "derived",
         sources,
-        low=low + beside if low < high else None,
-        high=high + beside if low < high else None,
+        low=found.low + beside if found.low < found.high else None,
+        high=found.high + beside if found.low < found.high else None,
         weakest="documented",
         weakest_share=1.0,
         formula=FORMULA,
@@ -102,25 +127,22 @@ def by_recipe(model: Model, source: str, name: str) -> Model:
         name: the recipe's id, in any case.
 
     Raises:
-        MissingKnowledge: no such recipe, or llama-quantize makes no such file.
+        MissingKnowledge: no such recipe.
         UnsupportedArchitecture: how llama.cpp names the tensors of this architecture is not known.
     """
     recipe = _recipe(name)
     origin = converted(source)
-    found, low, high, matrix = _both(origin, recipe)
-    loaded, optional = split(groups(found))
-    notes = _notes(name, recipe, found, matrix=matrix)
-    if low < high:
-        notes.append(message("note.recipe_matrix_changes", smaller=low, larger=high))
+    found = _found(origin, recipe)
+    loaded, optional = split(groups(found.types))
+    notes = [*_notes(name, recipe, found), *found.notes]
     if _vision(model):
         notes.append(message("note.recipe_vision"))
     if _from_quantized(origin, model):
         notes.append(message("note.recipe_from_quantized", "warning"))
-    predicted = sum(group.size for group in optional)
     return replace(
         model,
         groups=(*loaded, *_vision(model)),
-        weights=_weights(model, low - predicted, high - predicted, recipe),
+        weights=_weights(model, found, recipe),
         requantized_from=model.requantized_from or model.name,
         container="gguf",
         doubts=tuple(doubt for doubt in model.doubts if doubt.code not in SETTLED),

@@ -127,6 +127,12 @@ def names(kind: str) -> list[str]:
     return [row[0] for row in _query("SELECT id FROM entry WHERE kind = ? ORDER BY position", (kind,))]
 
 
+def texts(kind: str, field: str) -> dict[str, str]:
+    """One text field of every entry of a kind that has it, by id, without parsing the bodies."""
+    rows = _query("SELECT id, json_extract(body, ?) FROM entry WHERE kind = ? ORDER BY position", (f"$.{field}", kind))
+    return {name: str(text) for name, text in rows if text is not None}
+
+
 def digest() -> str:
     """A digest of everything the catalogue says."""
     row = _query("SELECT value FROM meta WHERE key = 'digest'", ()).fetchone()

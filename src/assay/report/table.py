@@ -5,6 +5,7 @@ several cards compare well in a terminal of 100 columns.
 """
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.report.format import unit_of
@@ -21,6 +22,7 @@ TAIL = re.compile(r"(?: (?:[MRCD?]|d\??))?(?: \[\d+\])?$")
 """The letter and the note behind a figure."""
 DIFFERS = "≠ "
 WIDEST_LABEL = 44
+WIDEST_LISTED = 32
 WIDEST_HEAD = 22
 NARROWEST_PROSE = 18
 
@@ -77,11 +79,11 @@ def _aligned(texts: list[str], fixed: tuple[bool, ...]) -> list[str]:
     ]
 
 
-def _shared_unit(row: Row, speech: Speech) -> str | None:
-    """The unit that all figures of a row of several columns have: its label can name it once."""
-    figures = [cell for cell in row.cells if isinstance(cell, Quantity) and cell.value is not None]
+def _shared_unit(cells: Sequence[Cell], speech: Speech) -> str | None:
+    """The unit that all known figures among several cells have: a label or a head can name it once."""
+    figures = [cell for cell in cells if isinstance(cell, Quantity) and cell.value is not None]
     units = {unit_of(figure, speech.language) for figure in figures}
-    return units.pop() if len(row.cells) > 1 and len(units) == 1 else None
+    return units.pop() if len(cells) > 1 and len(units) == 1 else None
 
 
 def _column(head: Message | str, cells: list[tuple[Cell, bool]], speech: Speech) -> Column:
@@ -113,7 +115,9 @@ def _set(head: Message | str, cells: list[Cell], texts: list[str], speech: Speec
 def _grid(table: Table, speech: Speech, *, units_in_labels: bool = False) -> _Grid:
     marked = any(row.differs for row in table.rows)
 
-    units = [_shared_unit(row, speech) if units_in_labels else None for row in table.rows]
+    if table.listing:
+        return _listing(table, speech)
+    units = [_shared_unit(row.cells, speech) if units_in_labels else None for row in table.rows]
 
     def label(row: Row, unit: str | None) -> str:
         mark = (DIFFERS if row.differs else "  ") if marked else ""
@@ -133,6 +137,27 @@ def _grid(table: Table, speech: Speech, *, units_in_labels: bool = False) -> _Gr
     )
     styles: tuple[Style, ...] = tuple("strong" if row.strong else "plain" for row in table.rows)
     return _Grid(labels, styles, min(WIDEST_LABEL, max(map(width_of, labels), default=0)), columns)
+
+
+def _breakable(label: str) -> str:
+    """A label longer than a listing allows, with a space behind the last hyphen where its line may end."""
+    cut = label.rfind("-", 0, WIDEST_LISTED) + 1
+    if width_of(label) <= WIDEST_LISTED or " " in label or not cut:
+        return label
+    return f"{label[:cut]} {_breakable(label[cut:])}"
+
+
+def _listing(table: Table, speech: Speech) -> _Grid:
+    """Labels that wrap early, and columns whose heads name the unit."""
+    labels = tuple(_breakable(clean(say(row.label, speech.language))) for row in table.rows)
+    columns = []
+    for index, head in enumerate(table.columns):
+        cells = [row.cells[index] if index < len(row.cells) else None for row in table.rows]
+        unit = _shared_unit(cells, speech)
+        title = say(head, speech.language) + (f", {unit}" if unit else "")
+        columns.append(_column(title, [(cell, unit is not None) for cell in cells], speech))
+    styles: tuple[Style, ...] = tuple("strong" if row.strong else "plain" for row in table.rows)
+    return _Grid(labels, styles, min(WIDEST_LISTED, max(map(width_of, labels), default=0)), tuple(columns))
 
 
 def _units(columns: tuple[Column, ...]) -> list[tuple[Column, ...]]:

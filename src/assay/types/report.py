@@ -24,11 +24,15 @@ class Row(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table: the first column holds the labels, `columns` heads the others."""
+    """A table: the first column holds the labels, `columns` heads the others.
+
+    `listing` marks a long list of like things: a column's unit stands in its head, and long labels wrap.
+    """
 
     title: Message | None
     columns: tuple[Message | str, ...]
     rows: tuple[Row, ...]
+    listing: bool = False
 
 
 class Notes(NamedTuple):

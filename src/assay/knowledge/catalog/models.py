@@ -88,7 +88,7 @@ def resolve(wanted: str) -> str:
     Raises:
         UnknownModel: no model has it, or several do: then the error names them.
     """
-    found = sorted({(store.entry(KIND, name) or {}).get("same_as", name) for name in _matches(wanted)})
+    found = sorted({str((store.entry(KIND, name) or {}).get("same_as", name)) for name in _matches(wanted)})
     if not found:
         near = suggestions(wanted)
         hint = message("hint.suggestions", suggestions=", ".join(near)) if near else message("hint.unknown_model")
@@ -119,3 +119,8 @@ def entry(wanted: str) -> Entry:
         body.get("requantized_from"),
         body.get("plain_format"),
     )
+
+
+def families() -> dict[str, str]:
+    """The family of every model of the catalogue, by id."""
+    return store.texts(KIND, "family")

@@ -1,0 +1,66 @@
+"""`assay tables`: every model of the catalogue on a card."""
+
+import click
+
+from assay.answers.tables import SORTS
+from assay.cli.defaults import default_cards
+from assay.cli.door import Door
+from assay.cli.options import common
+from assay.cli.output import put
+from assay.cli.spoken import SpokenCommand, SpokenOption
+
+
+@click.command(cls=SpokenCommand, help="help.tables")
+@click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu")
+@click.option("--runtime", cls=SpokenOption, default="vllm", metavar="R", help="help.check.runtime")
+@click.option("--context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.check.context")
+@click.option(
+    "--concurrency",
+    cls=SpokenOption,
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="C",
+    help="help.check.concurrency",
+)
+@click.option("--fits", cls=SpokenOption, is_flag=True, help="help.tables.fits")
+@click.option("--family", cls=SpokenOption, metavar="NAME", help="help.tables.family")
+@click.option(
+    "--min-context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.tables.min_context"
+)
+@click.option("--sort", cls=SpokenOption, type=click.Choice(SORTS), default="family", help="help.tables.sort")
+@click.option("--csv", "as_csv", cls=SpokenOption, is_flag=True, help="help.tables.csv")
+@click.option("--md", "as_markdown", cls=SpokenOption, is_flag=True, help="help.tables.md")
+@common
+@click.pass_obj
+def tables(  # noqa: PLR0917 -- click passes by name
+    door: Door,
+    gpus: tuple[str, ...],
+    runtime: str,
+    context: int | None,
+    concurrency: int,
+    fits: bool,
+    family: str | None,
+    min_context: int | None,
+    sort: str,
+    as_csv: bool,
+    as_markdown: bool,
+) -> int:
+    """Every model of the catalogue on each set of cards."""
+    from assay.answers.tables import TablesRequest, answer
+
+    request = TablesRequest(
+        gpus or default_cards(), runtime, context, concurrency, fits, family, min_context, sort  # type: ignore[arg-type]
+    )  # fmt: skip
+    found = answer(request)
+    if as_csv:
+        from assay.report.spreadsheet import text
+
+        click.echo(text(found), nl=False)
+    elif as_markdown:
+        from assay.report.layout.tables import layout
+        from assay.report.markdown import markdown
+
+        click.echo(markdown(layout(found), door.language), nl=False)
+    else:
+        put(door, "tables", found)
+    return 0
