@@ -105,6 +105,17 @@ class Facts(NamedTuple):
         return self.query_heads // self.kv_heads if self.kv_heads else 0
 
 
+class How(NamedTuple):
+    """How llama-quantize runs: with an importance matrix; an older release, with other rules for fused matrices."""
+
+    matrix: bool = False
+    older: bool = False
+
+
+PRESENT = How()
+"""The present release, without an importance matrix."""
+
+
 class Choice(NamedTuple):
     """A tensor with the type that the recipe gives it, its bytes, and the type that did not fit its rows, if any."""
 

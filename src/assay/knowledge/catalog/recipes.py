@@ -10,7 +10,7 @@ from assay.types.recipe import Block, Common, Recipe, Rule
 KIND = "gguf_recipe"
 PREFIX = "gguf:"
 _SHARED = "rules"
-_KINDS = ("embedding", "value", "key", "query", "output", "gate", "up", "down")
+_KINDS = ("embedding", "value", "fused", "key", "query", "output", "gate", "up", "down")
 
 
 def spelled(name: str) -> str | None:

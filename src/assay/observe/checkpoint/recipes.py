@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.errors import MissingKnowledge, UnsupportedArchitecture
+from assay.errors import MissingKnowledge, UnknownModel, UnsupportedArchitecture
 from assay.knowledge.catalog import models
 from assay.observe.checkpoint import config, files, gguf, names
 from assay.observe.checkpoint.config import Parts
@@ -263,11 +263,16 @@ def converted(source: str) -> Converted:
 
     Raises:
         UnsupportedArchitecture: how the converter names one of its tensors is not known.
+        MissingKnowledge: its configuration is not on this machine.
         MalformedFile, UnreadableFile: as `read.read`.
     """
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's own raises for a user that does not exist
     if not path.exists():
-        found = models.entry(source)
+        try:
+            found = models.entry(source)
+        except UnknownModel as error:
+            refusal = message("error.recipe_source", source=source)
+            raise MissingKnowledge(refusal, message("hint.recipe_source")) from error
         return of_parts(config.understand(Fields(found.config, found.id)), found.sources)
     if path.suffix == ".gguf" and not path.is_dir():
         return of_gguf(path)

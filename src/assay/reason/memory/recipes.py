@@ -7,13 +7,12 @@ data of the catalogue (`gguf_recipes.toml`); this module applies them in llama-q
 
 from typing import NamedTuple
 
-from assay.errors import MissingKnowledge
-from assay.types.message import message
 from assay.types.model import Role, TensorGroup
-from assay.types.recipe import Choice, Common, Facts, Recipe, Weight
+from assay.types.recipe import PRESENT, Choice, Common, Facts, How, Recipe, Weight
 
 BILLIONS_70 = 80
 """Blocks of the models that llama.cpp calls 70B."""
+_FUSED = ("attn_qkv.weight", "attn_kv_b.weight")
 _KINDS = (
     ("attn_qkv.weight", "value"),
     ("attn_kv_b.weight", "value"),
@@ -58,8 +57,9 @@ class _Place(NamedTuple):
 class _Quantizer:
     """One run over the tensors of a model, with the counters that the rules by place need."""
 
-    def __init__(self, recipe: Recipe, common: Common, facts: Facts, names: list[str], *, matrix: bool) -> None:
+    def __init__(self, recipe: Recipe, common: Common, facts: Facts, names: list[str], how: How) -> None:
         self.recipe = recipe
+        self.older = how.older
         self.common = common
         self.facts = facts
         self.tied = _HEAD not in names
@@ -74,8 +74,8 @@ class _Quantizer:
             "not_eight_experts": not eight,
             "falcon": falcon,
             "not_falcon": not falcon,
-            "matrix": matrix,
-            "no_matrix": not matrix,
+            "matrix": how.matrix,
+            "no_matrix": not how.matrix,
         }
         self.is_70b = facts.architecture in common.types_of_70b and facts.blocks == BILLIONS_70
         if facts.architecture == "llama" and facts.query_heads == facts.kv_heads:
@@ -119,6 +119,8 @@ class _Quantizer:
     def _wanted(self, weight: Weight) -> str:
         """The type that the rules name, before rows are measured."""
         kind = kind_of(weight.name)
+        if self.older and weight.name.endswith(_FUSED):
+            kind = "fused" if "attn_qkv" in weight.name else "other"
         if kind == "head" or (kind == "embedding" and self.tied):
             return self._head(weight)
         if self.recipe.stacked is not None and self.recipe.flat is not None:
@@ -140,12 +142,7 @@ class _Quantizer:
         wanted = self._wanted(weight)
         found = wanted
         if not self._fits(weight, wanted):
-            if wanted not in self.common.fallback:
-                raise MissingKnowledge(
-                    message("error.recipe_rows", recipe=self.recipe.id, tensor=weight.name, columns=weight.shape[0]),
-                    message("hint.recipe_rows"),
-                )
-            found = self.common.fallback[wanted]
+            found = self.common.fallback.get(wanted, self.common.last_fallback)
             if not self._fits(weight, found):
                 found = self.common.last_fallback
         return self._sized(weight, found, wanted if found != wanted else None)
@@ -159,7 +156,7 @@ class _Quantizer:
 
 
 def choices(
-    weights: tuple[Weight, ...], recipe: Recipe, common: Common, facts: Facts, *, matrix: bool = False
+    weights: tuple[Weight, ...], recipe: Recipe, common: Common, facts: Facts, how: How = PRESENT
 ) -> tuple[Choice, ...]:
     """The type and the bytes of every tensor under a recipe, exact.
 
@@ -168,14 +165,16 @@ def choices(
         recipe: the recipe.
         common: what all recipes share.
         facts: what the rules ask of the model.
-        matrix: whether an importance matrix is used: a few rules differ.
-
-    Raises:
-        MissingKnowledge: llama-quantize makes no such file: rows are not whole blocks of a type without a fallback.
+        how: what else decides.
     """
     ordered = sorted(weights, key=lambda weight: (weight.block, weight.name))
-    run = _Quantizer(recipe, common, facts, [weight.name for weight in ordered], matrix=matrix)
+    run = _Quantizer(recipe, common, facts, [weight.name for weight in ordered], how)
     return tuple(run.choice(weight) for weight in ordered)
+
+
+def has_fused(weights: tuple[Weight, ...]) -> bool:
+    """Whether there are fused matrices, for which older releases had other rules."""
+    return any(weight.name.endswith(_FUSED) for weight in weights)
 
 
 def needs_matrix(found: tuple[Choice, ...], recipe: Recipe) -> bool:
