@@ -1,6 +1,5 @@
 """An exact product: a card, a module or an accelerator, and what is known of it."""
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from assay.types.message import Message
@@ -44,8 +43,7 @@ class RateFactor(NamedTuple):
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gpu:
+class Gpu(NamedTuple):
     """One product of the catalogue.
 
     Figures in base units: `memory_sold` and `memory_driver` in B (binary), `bandwidth` in B/s (decimal),

@@ -4,7 +4,6 @@ Cells hold `Quantity` and `Message` values, never formatted text: the renderer c
 language.
 """
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from assay.types.message import Message
@@ -59,8 +58,7 @@ class Figure(NamedTuple):
 Block = Table | Notes | Command
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One answer as a document.
 
     Attributes:
