@@ -49,7 +49,7 @@ def _looks_like_path(source: str) -> bool:
     return (
         source.startswith((".", "/", "~"))
         or source.count("/") > 1
-        or source.endswith((".gguf", ".json", ".safetensors"))
+        or source.endswith((".gguf", ".json", ".safetensors", ".onnx", ".bin", ".pt", ".pth"))
     )
 
 
@@ -57,9 +57,10 @@ def read(source: str | Path) -> Model:
     """The model that a source names.
 
     Args:
-        source: a config.json, a folder, a .safetensors or .gguf file, or a name of the catalogue (`Qwen3-30B-A3B`,
-            `qwen/qwen3-30b-a3b`), or a hub id (`owner/name[@revision]`, `hf:owner/name[@revision][/file.gguf]`). What
-            exists on disk is read, then the catalogue, then the Hub; a name is never matched in part.
+        source: a config.json, a folder, a .safetensors, .gguf, .onnx or torch file, or a name of the catalogue
+            (`Qwen3-30B-A3B`, `qwen/qwen3-30b-a3b`), or a hub id (`owner/name[@revision]`,
+            `hf:owner/name[@revision][/file.gguf]`). What exists on disk is read, then the catalogue, then the Hub; a
+            name is never matched in part.
 
     Raises:
         UnknownModel: nothing of that name exists.
@@ -98,8 +99,11 @@ def _from_path(path: Path) -> Model:
         from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - a name of the catalogue needs none of it
 
         return gguf_model.read(path)
-    from assay.observe.checkpoint import folder  # noqa: PLC0415 - same
+    from assay.observe.checkpoint import containers, folder  # noqa: PLC0415 - same
 
+    found = containers.from_folder(path) if is_folder else containers.from_file(path)
+    if found is not None:
+        return found
     if is_folder:
         return folder.from_folder(path)
     if path.suffix == ".safetensors":

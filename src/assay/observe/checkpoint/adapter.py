@@ -1,0 +1,195 @@
+"""LoRA adapters: adapter_config.json and its tensors, as PEFT and mlx-lm write them.
+
+An adapter is a model of its own here, every tensor in the role `adapter`, without layers: what it is worth depends on
+the base model it names. Sources: peft/tuners/lora/config.py, mlx_lm/tuner.
+"""
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from assay.errors import UnsupportedFile
+from assay.knowledge.catalog import weight_formats
+from assay.observe.checkpoint import assemble, files, safetensors, torch_zip
+from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.safetensors import StoredTensor
+from assay.types.message import Message, message
+from assay.types.model import Model, Role, TensorGroup
+
+CONFIG = "adapter_config.json"
+WEIGHTS = ("adapter_model.safetensors", "adapters.safetensors", "adapter_model.bin")
+ARCHITECTURE = "lora"
+ROLE: Role = "adapter"
+MAX_RANK = 2**16
+PAIR = re.compile(r"(.+)\.lora_(?:embedding_)?([ABab])(?:\.[A-Za-z0-9_-]{1,64})?(?:\.weight)?")
+LISTED = 12
+"""Target modules that a note names; the rest are a number."""
+
+
+class Described(NamedTuple):
+    """What an adapter's configuration says.
+
+    Attributes:
+        rank: of the low-rank matrices; None when it does not say.
+        alpha: their scale is alpha / rank; None when the configuration gives the scale itself.
+        targets: names or the pattern of the modules that are adapted.
+        base: repository of the base model, or None.
+        own_ranks: ranks that single modules have instead.
+    """
+
+    rank: int | None
+    alpha: float | None
+    targets: tuple[str, ...]
+    base: str | None
+    own_ranks: frozenset[int]
+
+
+def _number(fields: Fields, key: str) -> float | None:
+    value = fields.raw(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**32:
+        raise fields.broken(key, "out_of_range")
+    return float(value)
+
+
+def _targets(fields: Fields) -> tuple[str, ...]:
+    """`target_modules`: a list of names, one pattern, or nothing."""
+    if isinstance(fields.raw("target_modules"), str):
+        return (fields.word("target_modules") or "",)
+    return tuple(fields.words("target_modules") or ())
+
+
+def _ranks(fields: Fields) -> frozenset[int]:
+    found = fields.nested("rank_pattern")
+    return frozenset() if found is None else frozenset(found.count(name, high=MAX_RANK) for name in found.names())
+
+
+def described(document: dict[str, Any], file: str) -> Described:
+    """What adapter_config.json says.
+
+    Raises:
+        UnsupportedFile: it is no LoRA adapter.
+        MalformedFile: a key has the wrong type.
+    """
+    fields = Fields(document, file)
+    kind = fields.word("peft_type") or fields.word("fine_tune_type") or ""
+    if kind.upper() not in ("LORA", "DORA"):
+        raise UnsupportedFile(
+            message("error.adapter_kind", file=Path(file).name, kind=kind[:64] or "?"),
+            message("hint.adapter"),
+            file=file,
+            field="peft_type",
+        )
+    inner = fields.nested("lora_parameters")
+    if inner is not None:  # mlx-lm: the scale itself instead of alpha
+        keys = tuple(inner.words("keys") or ())
+        return Described(inner.count("rank", high=MAX_RANK), None, keys, fields.word("model"), frozenset())
+    rank = fields.count("r", high=MAX_RANK) if fields.has("r") else None
+    base = fields.word("base_model_name_or_path")
+    return Described(rank, _number(fields, "lora_alpha"), _targets(fields), base, _ranks(fields))
+
+
+def _rank_of(match: re.Match[str], tensor: StoredTensor) -> int | None:
+    """The rank that a matrix of a pair has; PEFT stores A as (rank, inputs), B as (outputs, rank), mlx-lm turned."""
+    if len(tensor.shape) < 2:
+        return None
+    first = match[2] in ("A", "b")
+    if "lora_embedding_" in tensor.name or len(tensor.shape) == 2:
+        return tensor.shape[0 if first else 1]
+    return tensor.shape[-2 if first else -1]  # stacked experts
+
+
+def _groups(tensors: list[StoredTensor]) -> tuple[TensorGroup, ...]:
+    totals: dict[str, list[int]] = {}
+    for tensor in tensors:
+        plain = weight_formats.safetensors_types().get(tensor.dtype)
+        row = totals.setdefault("unknown" if plain is None else plain[0], [0, 0, 0])
+        for index, value in enumerate((tensor.elements, 1, tensor.size)):
+            row[index] += value
+    return tuple(TensorGroup(ROLE, name, count, count, number, size) for name, (count, number, size) in totals.items())
+
+
+def _doubts(said: Described, tensors: list[StoredTensor], file: str) -> tuple[Message, ...]:
+    """Doubts where tensors and configuration disagree.
+
+    Raises:
+        MalformedFile: the file holds no low-rank matrices at all, or one half of a pair only.
+    """
+    sides: dict[str, set[str]] = {}
+    ranks: set[int] = set()
+    for tensor in tensors:
+        match = PAIR.fullmatch(tensor.name)
+        if match is None:
+            continue
+        sides.setdefault(match[1], set()).add(match[2].upper())
+        rank = _rank_of(match, tensor)
+        ranks |= set() if rank is None else {rank}
+    half = next((name for name, found in sides.items() if len(found) < 2), None)
+    if not sides or half is not None:
+        raise files.malformed(file, "not_adapter", field=half)
+    told = said.own_ranks | (set() if said.rank is None else {said.rank})
+    strange = sorted(ranks - told)
+    if not strange:
+        return ()
+    return (message("doubt.adapter_rank", "warning", stored=strange[0], described=said.rank or 0),)
+
+
+def _notes(said: Described, tensors: list[StoredTensor]) -> tuple[Message, ...]:
+    notes = []
+    if said.rank is not None and said.alpha is not None:
+        notes.append(message("note.adapter_rank_alpha", rank=said.rank, alpha=said.alpha))
+    elif said.rank is not None:
+        notes.append(message("note.adapter_rank", rank=said.rank))
+    if said.targets:
+        listed = ", ".join(name[:64] for name in said.targets[:LISTED])
+        notes.append(message("note.adapter_targets", modules=listed, number=len(said.targets)))
+    whole = sum(1 for tensor in tensors if ".lora_" not in tensor.name)
+    if whole:
+        notes.append(message("note.adapter_whole", number=whole))
+    if said.base:
+        notes.append(message("note.adapter_base", base=said.base[:200]))
+    return tuple(notes)
+
+
+def _tensors(path: Path) -> list[StoredTensor]:
+    return torch_zip.checkpoint(path).tensors if path.suffix == ".bin" else safetensors.tensors(path)
+
+
+def read(folder: Path, name: str) -> Model:
+    """The adapter in a folder.
+
+    Args:
+        folder: where adapter_config.json lies.
+        name: for display.
+
+    Raises:
+        UnreadableFile, MalformedFile: the configuration or the tensors cannot be read, or break their format.
+        UnsupportedFile: it is an adapter of another kind (prefix, prompt), or in a container that is not read.
+    """
+    file = folder / CONFIG
+    said = described(files.read_object(file), str(file))
+    path = next((folder / one for one in WEIGHTS if (folder / one).exists()), None)
+    if path is None:
+        raise files.malformed(str(file), "missing_shard", field=WEIGHTS[0])
+    tensors = _tensors(path)
+    groups = _groups(tensors)
+    return Model(
+        name=name,
+        architecture=ARCHITECTURE,
+        released_format=None,
+        requantized_from=None,
+        groups=groups,
+        layers=(),
+        weights=assemble.stored_weights(groups, (path.name,)),
+        hidden_size=0,
+        vocabulary=0,
+        intermediate=0,
+        experts=0,
+        experts_per_token=0,
+        max_context=None,
+        container="adapter",
+        sources=(path.name,),
+        doubts=(*_doubts(said, tensors, str(path)), message("doubt.adapter_alone", "warning")),
+        notes=_notes(said, tensors),
+    )

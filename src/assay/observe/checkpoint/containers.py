@@ -1,0 +1,117 @@
+"""Which container a file or a folder is: everything beside GGUF and the safetensors of published repositories."""
+
+from pathlib import Path
+
+from assay.errors import UnknownModel
+from assay.observe.checkpoint import files
+from assay.observe.checkpoint.config import Origin
+from assay.types.message import message
+from assay.types.model import Model
+
+CONFIG = "config.json"
+ADAPTER = "adapter_config.json"
+TORCH = (".bin", ".pt", ".pth")
+KEYS = (b'"quantization"', b'"architecture"', b'"pretrained_config"')
+"""One of them is in every config.json of MLX and TensorRT-LLM."""
+TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+
+def from_file(path: Path) -> Model | None:
+    """The model of an ONNX or torch file, or of an adapter's configuration or weights; None for other files.
+
+    Raises:
+        AssayError: the file is one of these and cannot be read.
+    """
+    if path.suffix == ".onnx":
+        from assay.observe.checkpoint import onnx  # noqa: PLC0415 - one container of many
+
+        return onnx.read(path)
+    if path.name.startswith(("adapter_", "adapters.")) and (path.parent / ADAPTER).exists():
+        return _adapter(path.parent)
+    if path.suffix in TORCH:
+        from assay.observe.checkpoint import torch_zip  # noqa: PLC0415 - same
+
+        return torch_zip.from_file(path)
+    if path.name == CONFIG:
+        return _configured(path.parent, alone=True)
+    return None
+
+
+def from_folder(folder: Path) -> Model | None:
+    """The model of a folder in one of these containers; None for the others.
+
+    Raises:
+        AssayError: the folder is one of these and cannot be read.
+        UnknownModel: there are several ONNX files, and the folder does not say which is meant.
+    """
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise files.unreadable(folder, error) from error
+    if ADAPTER in names and CONFIG not in names:
+        return _adapter(folder)
+    if CONFIG in names:
+        found = _configured(folder, alone=False)
+        if found is not None:
+            return found
+    if any(name.endswith((".safetensors", ".gguf")) and not name.startswith("adapter") for name in names):
+        return None
+    if not names.isdisjoint(TORCH_FILES):
+        from assay.observe.checkpoint import torch_zip  # noqa: PLC0415 - one container of many
+
+        return torch_zip.from_folder(folder, _name(folder))
+    graphs = sorted(name for name in names if name.endswith(".onnx"))
+    return _graph(folder, graphs) if graphs else None
+
+
+def _name(folder: Path) -> str:
+    from assay.observe.checkpoint.folder import display_name  # noqa: PLC0415 - a file needs none of it
+
+    return display_name(folder)
+
+
+def _adapter(folder: Path) -> Model:
+    from assay.observe.checkpoint import adapter  # noqa: PLC0415 - one container of many
+
+    return adapter.read(folder, _name(folder))
+
+
+def _graph(folder: Path, graphs: list[str]) -> Model:
+    """The model of a folder's ONNX file: the only one, or the one called model.onnx."""
+    from assay.observe.checkpoint import onnx  # noqa: PLC0415 - one container of many
+
+    usual = f"model{onnx.SUFFIX}"
+    chosen = usual if usual in graphs else graphs[0]
+    if len(graphs) > 1 and chosen != usual:
+        raise UnknownModel(
+            message("error.ambiguous_model", query=folder.name, number=len(graphs)),
+            message("hint.unknown_model"),
+            candidates=graphs,
+        )
+    return onnx.read(folder / chosen)
+
+
+def _configured(folder: Path, *, alone: bool) -> Model | None:
+    """The model whose config.json is MLX's or TensorRT-LLM's; None for other configurations.
+
+    Args:
+        folder: where it lies.
+        alone: whether only the configuration was asked for.
+    """
+    path = folder / CONFIG
+    content = files.read_at_most(path, files.MAX_JSON_BYTES)
+    if not any(key in content for key in KEYS):  # another reader parses it: a configuration can have megabytes
+        return None
+    document = files.parse_object(content, str(path))
+    from assay.observe.checkpoint import mlx, tensorrt_llm  # noqa: PLC0415 - a name of the catalogue needs none of it
+
+    if tensorrt_llm.recognised(document):
+        return tensorrt_llm.from_folder(folder, document, _name(folder))
+    if not mlx.recognised(document):
+        return None
+    from assay.observe.checkpoint.folder import shards  # noqa: PLC0415 - same
+
+    paths = [] if alone else shards(folder)
+    if not paths:
+        return mlx.from_config(document, Origin(_name(folder), str(path), "config", (CONFIG,)))
+    return mlx.of_files(paths, document, Origin(_name(folder), str(path), "safetensors", (paths[0].name,)))

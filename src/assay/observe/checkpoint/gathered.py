@@ -1,0 +1,124 @@
+"""A model from weights that a container held and the configuration beside it: roles, active parameters, doubts."""
+
+from typing import Any
+
+from assay.observe.checkpoint import assemble, config, names
+from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.stored import Matrix
+from assay.observe.checkpoint.tensors import Layout, joined
+from assay.types.message import Message, message
+from assay.types.model import Model, Role, TensorGroup
+from assay.types.quantity import Quantity
+
+
+def _numberless(module: str) -> str:
+    """`experts.7.up_proj` as `experts.*.up_proj`, as layouts name it."""
+    head, found, rest = module.partition(".experts.")
+    first, dot, tail = rest.partition(".")
+    return f"{head}.experts.*{dot}{tail}" if found and first.isdigit() else module
+
+
+def _active(parameters: int, role: Role, layout: Layout, *, tied: bool) -> int:
+    if role == "experts" and layout.experts:
+        return parameters * layout.experts_per_token // layout.experts
+    if role == "embedding" and not tied:
+        return parameters // layout.vocabulary if layout.vocabulary else 0
+    return parameters
+
+
+def _sums(matrices: list[Matrix], layout: Layout) -> tuple[dict[tuple[Role, str], list[int]], bool]:
+    """([parameters, tensors, bytes] by role and format, whether a stored copy of the tied head was left out)."""
+    known = {tensor.module: tensor.role for tensor in layout.tensors}
+    tied = all(tensor.role != "head" for tensor in layout.tensors)
+    totals: dict[tuple[Role, str], list[int]] = {}
+    twice = False
+    for matrix in matrices:
+        role = known.get(_numberless(matrix.module)) or names.role(matrix.module)
+        if role == "head" and tied:
+            twice = True  # some savers write it although it is the embedding: a runtime loads it once
+            continue
+        row = totals.setdefault((role, matrix.format), [0, 0, 0])
+        for index, value in enumerate((matrix.parameters, matrix.tensors, matrix.size)):
+            row[index] += value
+    return totals, twice
+
+
+def groups(matrices: list[Matrix], layout: Layout) -> tuple[tuple[TensorGroup, ...], bool]:
+    """Groups of weights by role and format, and whether a stored copy of the tied head was left out."""
+    totals, twice = _sums(matrices, layout)
+    tied = all(tensor.role != "head" for tensor in layout.tensors)
+    found = tuple(
+        TensorGroup(role, name, parameters, _active(parameters, role, layout, tied=tied), tensors, size)
+        for (role, name), (parameters, tensors, size) in totals.items()
+    )
+    return found, twice
+
+
+def doubts_of(loaded: tuple[TensorGroup, ...], layout: Layout) -> list[Message]:
+    """Doubts when the weights do not add up to what the configuration describes, or a format has no name."""
+    found = sum(group.parameters for group in loaded)
+    described = sum(tensor.elements * tensor.copies for tensor in layout.tensors if tensor.role != "mtp")
+    doubts = []
+    if abs(found - described) * 200 > described:  # half a per cent: buffers that only some savers write
+        doubts.append(message("doubt.parameters_differ", "warning", stored=found, described=described))
+    if any(group.format == "unknown" for group in loaded):
+        doubts.append(message("doubt.stored_format_unknown", "warning"))
+    return doubts
+
+
+def of_layout(
+    described: tuple[str, Layout, config.Origin],
+    found: tuple[TensorGroup, ...],
+    weights: Quantity | None = None,
+    doubts: tuple[Message, ...] = (),
+    notes: tuple[Message, ...] = (),
+) -> Model:
+    """A model of these groups with everything else from its layout.
+
+    Args:
+        described: architecture id, layout, and where they come from.
+        found: groups of all tensors, multi-token prediction layers included.
+        weights: bytes that a runtime loads; None: the sum of the groups as the files' headers give them.
+        doubts: what was not understood.
+        notes: what to know.
+    """
+    architecture, layout, origin = described
+    loaded, optional = config.split(found)
+    return Model(
+        name=origin.name,
+        architecture=architecture,
+        released_format=None,
+        requantized_from=None,
+        groups=loaded,
+        layers=joined(layout.layers),
+        weights=assemble.stored_weights(loaded, origin.sources) if weights is None else weights,
+        hidden_size=layout.hidden_size,
+        vocabulary=layout.vocabulary,
+        intermediate=layout.intermediate,
+        experts=layout.experts,
+        experts_per_token=layout.experts_per_token,
+        max_context=layout.max_context,
+        container=origin.container,
+        sources=origin.sources,
+        doubts=doubts,
+        notes=notes,
+        optional=optional,
+    )
+
+
+def model(
+    matrices: list[Matrix],
+    document: dict[str, Any],
+    origin: config.Origin,
+    notes: tuple[Message, ...] = (),
+) -> Model:
+    """The model of these weights, with the layers of this configuration.
+
+    Raises:
+        UnsupportedArchitecture, MalformedFile: see `config.understand`.
+    """
+    body, layout, _ = config.understand(Fields(document, origin.file))
+    found, twice = groups(matrices, layout)
+    doubts = doubts_of(config.split(found)[0], layout)
+    told = (*notes, message("note.head_stored_twice")) if twice else notes
+    return of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told)
