@@ -187,13 +187,12 @@ def _facts(where: Parts, text: Fields, weights: list[Weight]) -> Facts:
     first = layout.layers[0]
     if architecture["layout"] not in NO_HEADS_FIRST:
         first = next((layer for layer in layout.layers if layer.query_heads), first)
-    kv_heads = 1 if first.kind == "mla" else first.kv_heads
     return Facts(
         architecture=(architecture.get("gguf") or [architecture["id"]])[0],
         blocks=listed + unseen,
         experts=layout.experts,
-        query_heads=first.query_heads or (text.count("num_attention_heads") if first.kind == "mla" else 0),
-        kv_heads=kv_heads,
+        query_heads=first.query_heads,
+        kv_heads=first.kv_heads,
         unseen_blocks=unseen,
     )
 
