@@ -2,7 +2,8 @@
 
 import pytest
 
-from assay.answers.check import CheckRequest, answer
+from assay.answers.asked import CheckRequest
+from assay.answers.check import answer
 from assay.report.layout.check import layout
 from assay.report.lines import MAX_WIDTH, width_of
 from assay.report.numbers import Language

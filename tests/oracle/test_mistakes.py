@@ -11,7 +11,8 @@ from functools import cache
 import pytest
 
 from assay.answers.cards import card
-from assay.answers.check import CheckAnswer, CheckRequest, CheckResult, answer
+from assay.answers.asked import CheckRequest
+from assay.answers.check import CheckAnswer, CheckResult, answer
 from assay.answers.model import answer as read_model
 from assay.cli.main import main
 from assay.errors import UnknownGpu

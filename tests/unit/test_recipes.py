@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from assay.answers.check import CheckRequest, answer
+from assay.answers.asked import CheckRequest
+from assay.answers.check import answer
 from assay.answers.model import answer as read
 from assay.answers.weights import by_recipe
 from assay.errors import MissingKnowledge, UnsupportedArchitecture

@@ -39,9 +39,10 @@ MOE = Model(
 )
 ONE = exact(1, "card", "documented")
 CARD = CardSpeed(exact(1000.0, "B/s", "documented"), exact(1e6, "FLOP/s", "documented"), ONE)
-SURE = Efficiency(exact(1.0, "ratio", "assumed"), exact(1.0, "ratio", "assumed"))
+FREE = exact(0.0, "s", "assumed")
+SURE = Efficiency(exact(1.0, "ratio", "assumed"), exact(1.0, "ratio", "assumed"), FREE)
 WIDE = Efficiency(
-    Quantity(0.5, "ratio", "assumed", low=0.25, high=1.0), Quantity(0.5, "ratio", "assumed", low=0.1, high=1.0)
+    Quantity(0.5, "ratio", "assumed", low=0.25, high=1.0), Quantity(0.5, "ratio", "assumed", low=0.1, high=1.0), FREE
 )
 
 
@@ -119,3 +120,21 @@ def test_more_cards_promise_no_more_than_one_at_the_low_end() -> None:
     assert cards_together(1, gain).value == 1
     alone, together = (predict(MOE, CARD._replace(cards=cards), SURE, 0.0, 1, 16) for cards in (ONE, four))
     assert together.decode_total.low == pytest.approx(alone.decode_total.value)
+
+
+def test_each_layer_costs_something_whatever_its_size() -> None:
+    layers = Quantity(1.0, "s", "assumed", low=0.5, high=2.0)
+    dear = predict(MOE, CARD, SURE._replace(layer=layers), 0.0, 1, 1)
+    free = predict(MOE, CARD, SURE, 0.0, 1, 1)
+    assert dear.itl.value == pytest.approx((free.itl.value or 0) + 1)
+    assert (dear.itl.low, dear.itl.high) == (pytest.approx(0.96 + 0.5), pytest.approx(0.96 + 2))
+    costly = predict(MOE, CARD, SURE._replace(layer=exact(5.0, "s", "assumed")), 0.0, 1, 1)
+    assert costly.bound == "overhead"
+
+
+def test_the_longer_time_names_both() -> None:
+    found = predict(MOE, CARD, WIDE, 40.0, 4, 64)
+    ((_, inner), *_) = found.prefill.inputs[0][1].inputs
+    assert [name for name, _ in inner.inputs] == ["time to read", "time to multiply"]
+    times = [figure for _, figure in inner.inputs]
+    assert inner.high == max(figure.highest or 0 for figure in times)

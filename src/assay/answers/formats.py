@@ -5,8 +5,8 @@ Compiled proof and the truth per runtime are not recorded yet; what no document 
 
 from typing import NamedTuple
 
+from assay.answers.asked import columns_of
 from assay.answers.cards import Card
-from assay.answers.check import columns_of
 from assay.knowledge.catalog.instruction_sets import NumberFormat, number_formats
 from assay.knowledge.catalog.runtimes import runtime
 from assay.types.gpu import FormatSupport, Peak

@@ -2,8 +2,9 @@
 
 from typing import Literal, NamedTuple
 
-from assay.answers.check import CheckRequest, columns_of, kv_of, result_of, workload_of
+from assay.answers.asked import CheckRequest, columns_of, kv_of, workload_of
 from assay.answers.check import CheckResult as Result
+from assay.answers.check import result_of
 from assay.errors import UsageError
 from assay.knowledge.catalog import models
 from assay.knowledge.catalog.described import all_described

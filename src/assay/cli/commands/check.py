@@ -48,7 +48,8 @@ def check(  # noqa: PLR0917 -- click passes by name
     offload: bool,
 ) -> int:
     """The verdict for each set of cards."""
-    from assay.answers.check import CheckRequest, answer
+    from assay.answers.asked import CheckRequest
+    from assay.answers.check import answer
 
     request = CheckRequest(
         model=model,

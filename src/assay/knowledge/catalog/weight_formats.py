@@ -64,6 +64,11 @@ def storage(name: str) -> Storage | None:
     )
 
 
+def sized() -> list[str]:
+    """Formats whose bytes follow from a number of parameters."""
+    return [name for name, body in store.entries(KIND).items() if "bits" in body and "type" not in body]
+
+
 def known(name: str) -> bool:
     """Whether the catalogue has this weight format."""
     return store.entry(KIND, name) is not None

@@ -7,7 +7,6 @@ pessimistic need fits, *no* if even the optimistic need does not, *unknown* betw
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import ceil, floor
 from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
@@ -269,22 +268,13 @@ def _stretch(setting: Setting, workload: Workload, plan: MemoryPlan) -> tuple[Qu
     return context, sequences, replace(copies, value=copies.lowest)  # what can be counted on
 
 
-def _gib_up(size: float) -> float:
-    """GiB rounded up to a tenth: a shortage is never shown smaller than it is."""
-    return ceil(size / 2**30 * 10) / 10
-
-
-def _gib_down(size: float) -> float:
-    return floor(size / 2**30 * 10) / 10
-
-
 def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
     """The three-way answer and its reasons; what is certainly too large is refused even where a part is unknown."""
     ceiling = plan.available.highest
     known = [part.lowest for part in (plan.weights, plan.kv, plan.state, plan.activation, plan.overhead)]
     least = sum(part or 0 for part in known)
     if ceiling is not None and least > ceiling:
-        return "no", (message("check.short", gib=_gib_up(least - ceiling)),)
+        return "no", (message("check.short", size=least - ceiling),)
     if plan.total.highest is None or plan.available.lowest is None:
         reason = plan.total.note or plan.available.note
         return "unknown", (reason,) if reason else ()
@@ -294,9 +284,10 @@ def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
         message(
             "check.too_close",
             level="warning",
-            low=_gib_down(plan.total.lowest or 0),
-            high=_gib_up(plan.total.highest),
-            available=_gib_down(plan.available.lowest),
+            low=plan.total.lowest,
+            high=plan.total.highest,
+            least=plan.available.lowest,
+            most=plan.available.highest,
         ),
     )
 

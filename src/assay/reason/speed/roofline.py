@@ -5,7 +5,6 @@ active parameter by every token. Each is divided by a bandwidth or a peak times 
 measurements show. Which units a runtime's kernels use is not known here, so the compute side takes the 16-bit peak.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from assay.types.message import Message, message
@@ -38,10 +37,11 @@ def cards_together(count: int, share: Quantity) -> Quantity:
 
 
 class Efficiency(NamedTuple):
-    """Shares of the bandwidth and of the peak that are reached, as intervals."""
+    """Shares of the bandwidth and of the peak that are reached, and seconds a layer costs whatever its size."""
 
     decode: Quantity
     prefill: Quantity
+    layer: Quantity
 
 
 def distinct_experts(experts: int, per_token: int, tokens: int) -> float:
@@ -78,12 +78,45 @@ def multiplied_parameters(model: Model) -> int:
     )
 
 
-def _described(model: Model, value: float, unit: str, formula: str, low: float | None = None) -> Quantity:
+def _described(
+    model: Model, value: float, unit: str, formula: str, inputs: tuple[tuple[str, Quantity], ...] = ()
+) -> Quantity:
     return Quantity(
-        value, unit, "derived", model.weights.sources,
-        low=low, high=value if low is not None else None,
-        weakest=model.weights.root, weakest_share=1.0, formula=formula,
-    )  # fmt: skip
+        value,
+        unit,
+        "derived",
+        model.weights.sources,
+        weakest=model.weights.root,
+        weakest_share=1.0,
+        formula=formula,
+        inputs=inputs,
+    )
+
+
+def _count(value: float) -> Quantity:
+    return exact(value, "", "documented")
+
+
+def _touched(model: Model, tokens: int) -> Quantity:
+    """The bytes that a step touches, with what they are made of."""
+    whole = touched_bytes(model, tokens)
+    experts = sum(group.size for group in model.groups if group.role == "experts")
+    share = distinct_experts(model.experts, model.experts_per_token, tokens)
+    if not experts:
+        return _described(model, whole, "B", "all weights but looked-up embedding rows")
+    return _described(
+        model,
+        whole,
+        "B",
+        "other weights + experts x (1 - (1 - chosen / experts) ^ tokens)",
+        (
+            ("other weights", _described(model, whole - experts * share, "B", "all weights but experts")),
+            ("experts", _described(model, experts, "B", "weights of all experts")),
+            ("chosen experts", _count(model.experts_per_token)),
+            ("experts of a layer", _count(model.experts)),
+            ("tokens of the step", _count(tokens)),
+        ),
+    )
 
 
 def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float, tokens: int) -> Quantity:
@@ -91,7 +124,7 @@ def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float,
 
     The lower end reads an empty KV cache, the value a half-full one.
     """
-    weights = _described(model, touched_bytes(model, tokens), "B", "weights touched by one step")
+    weights = _touched(model, tokens)
     cache = Quantity(
         kv / 2, "B", "derived", model.weights.sources, low=0.0, high=kv,
         weakest=model.weights.root, weakest_share=1.0, formula="KV cache read by one step, half full",
@@ -112,10 +145,12 @@ def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float,
 
 
 def _compute_time(model: Model, card: CardSpeed, efficiency: Efficiency, tokens: int) -> Quantity:
-    work = _described(model, 2.0 * multiplied_parameters(model) * tokens, "FLOP", "2 x active parameters x tokens")
+    active = multiplied_parameters(model)
+    inputs = (("parameters a token meets", _count(active)), ("tokens", _count(tokens)))
+    work = _described(model, 2.0 * active * tokens, "FLOP", "2 x parameters a token meets x tokens", inputs)
     return derive(
         "s",
-        "2 x active parameters x tokens / (cards x 16-bit peak x share reached)",
+        "operations / (cards x 16-bit peak x share reached)",
         [
             ("operations", work),
             ("cards' worth", card.cards),
@@ -132,12 +167,19 @@ def _slower(memory: Quantity, compute: Quantity) -> tuple[Quantity, Bound]:
     if compute.value is None or memory.value is None:
         return memory, "bandwidth"
     bound: Bound = "bandwidth" if memory.value >= compute.value else "compute"
-    chosen = memory if bound == "bandwidth" else compute
-    return replace(
-        chosen,
-        low=max(memory.lowest or 0.0, compute.lowest or 0.0),
-        high=max(memory.highest or 0.0, compute.highest or 0.0),
-    ), bound
+    inputs = [("time to read", memory), ("time to multiply", compute)]
+    return derive("s", "the longer of the two", inputs, max), bound
+
+
+def _with_layers(model: Model, time: Quantity, efficiency: Efficiency) -> Quantity:
+    """A step's time and what its layers cost whatever their size: launches, small kernels, the host."""
+    layers = sum(layer.count for layer in model.layers)
+    return derive(
+        "s",
+        "time + layers x cost of a layer",
+        [("time", time), ("layers", _count(layers)), ("cost of a layer", efficiency.layer)],
+        lambda seconds, count, each: seconds + count * each,
+    )
 
 
 def _inverse(time: Quantity, count: float, unit: str, formula: str) -> Quantity:
@@ -158,21 +200,25 @@ def predict(
     Args:
         model: the model; without known weight bytes nothing is predicted.
         card: bandwidth (B/s), dense 16-bit peak (FLOP/s), cards that share each step.
-        efficiency: shares reached.
+        efficiency: shares reached, and the cost of a layer.
         kv_bytes: bytes of all sequences' caches at the stated context, over all cards.
         sequences: sequences decoded together.
         prompt: tokens of the prompt that TTFT is told for.
     """
     if model.weights.value is None:
         return nothing(model.weights.note or message("unknown.weights"))
-    step, bound = _slower(
+    work, bound = _slower(
         _read_time(model, card, efficiency, kv_bytes, sequences), _compute_time(model, card, efficiency, sequences)
     )
+    step = _with_layers(model, work, efficiency)
+    if step.value is not None and step.value > 2 * (work.value or 0.0):
+        bound = "overhead"
     multiply = _compute_time(model, card, efficiency, prompt)
     # A short prompt still reads every weight it touches; without a known peak there is no prefill figure at all.
-    prefill_time = (
-        multiply if multiply.value is None else _slower(_read_time(model, card, efficiency, 0.0, prompt), multiply)[0]
-    )
+    prefill_time = multiply
+    if multiply.value is not None:
+        slower, _ = _slower(_read_time(model, card, efficiency, 0.0, prompt), multiply)
+        prefill_time = _with_layers(model, slower, efficiency)
     return Prediction(
         prefill=_inverse(prefill_time, prompt, "token/s", "prompt tokens / prefill time"),
         decode_per_sequence=_inverse(step, 1, "token/s", "1 / step time"),

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from assay.answers.check import CardCount, CheckAnswer, CheckResult
+from assay.answers.asked import CardCount
+from assay.answers.check import CheckAnswer, CheckResult
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity
 from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table, Tone
@@ -49,25 +50,48 @@ def cards_name(cards: tuple[CardCount, ...]) -> str:
 def _model_name(answer: CheckAnswer) -> str:
     """The repository's own name, without its owner: the headline has one line."""
     name = answer.model.name
-    return name.rsplit("/", 1)[-1] if answer.model.container == "catalogue" else name
+    return name if answer.request.model.startswith((".", "/", "~")) else name.rsplit("/", 1)[-1]
+
+
+def _stored(answer: CheckAnswer) -> str:
+    """The format that holds most of the bytes, as people write it (`BF16`, `gguf:Q4_K`)."""
+    sizes: dict[str, int] = {}
+    for group in answer.model.groups:
+        sizes[group.format] = sizes.get(group.format, 0) + group.size
+    name = answer.request.weights or max(sizes, key=lambda each: sizes[each], default="")
+    return name if name.startswith("gguf:") else name.upper().replace("_", " ")
+
+
+def _code(answer: CheckAnswer, result: CheckResult) -> str:
+    """The headline of one verdict: the reason decides where it is not just the memory."""
+    codes = {reason.code for reason in result.reasons}
+    if "check.beyond_model" in codes:
+        return "check.headline.beyond"
+    if "check.heads" in codes and result.verdict == "no":
+        return "check.headline.heads"
+    if result.verdict == "unknown" and "check.too_close" in codes:
+        return "check.headline.close"
+    if result.verdict != "yes":
+        return f"check.headline.{result.verdict}"
+    if answer.request.weights not in (None, answer.model.released_format):
+        return "check.headline.yes_converted"
+    released = answer.model.requantized_from is None and answer.model.released_format is not None
+    return "check.headline.yes_as_released" if released else "check.headline.yes_as_stored"
 
 
 def _headline(answer: CheckAnswer) -> tuple[Message, ...]:
     name = _model_name(answer)
     if len(answer.results) == 1:
         result = answer.results[0]
-        code = f"check.headline.{result.verdict}"
-        released = answer.model.requantized_from is None and answer.model.released_format is not None
-        if result.verdict == "yes" and released:
-            code = "check.headline.yes_as_released"
-        if result.verdict == "unknown" and any(reason.code == "check.too_close" for reason in result.reasons):
-            code = "check.headline.close"
         return (
             message(
-                code,
+                _code(answer, result),
                 model=name,
                 gpu=cards_name(result.cards),
-                format=(answer.model.released_format or "").upper().replace("_", " "),
+                format=_stored(answer),
+                context=answer.workload.context,
+                limit=answer.model.max_context,
+                runtime=answer.runtime.name,
             ),
         )
     verdicts = {result.verdict for result in answer.results}
@@ -111,11 +135,11 @@ def _side_by_side(answer: CheckAnswer) -> list[Block]:
         blocks.append(Table(message("check.same", count=len(columns)), ("",), same))
     if apart:
         blocks.append(Table(message("check.apart"), columns, apart))
-    return [*blocks, Notes(None, (message("check.prompt", prompt=answer.workload.prompt),))]
+    return [*blocks, Notes(None, (message("check.prompt", prompt=answer.workload.prompt, half=answer.workload.context // 2),))]
 
 
 def _speed_title(answer: CheckAnswer) -> Message:
-    return message("check.speed", prompt=answer.workload.prompt)
+    return message("check.speed", prompt=answer.workload.prompt, half=answer.workload.context // 2)
 
 
 def _is_idle(row: Row) -> bool:
@@ -170,10 +194,22 @@ def _same_notes(blocks: list[Block]) -> list[Block]:
     return [*notes, *others]
 
 
-def _sources(figures: tuple[Figure, ...], more: tuple[str, ...]) -> Notes:
-    """The ids of what is cited; the explanation prints each in full."""
-    cited = dict.fromkeys((*(name for entry in figures for name in entry.figure.sources), *more))
-    return Notes(None, (message("check.sources", ids=", ".join(cited)),))
+MOST_SOURCES = 6
+
+
+def _sources(answer: CheckAnswer) -> Notes:
+    """The ids of what the verdict rests on first: the model, the card's memory and bandwidth, the runtime."""
+    cards = [entry.card for result in answer.results for entry in result.cards]
+    cited = dict.fromkeys(
+        (
+            *answer.model.sources,
+            *(name for card in cards for name in card.usable.sources),
+            *(name for card in cards for name in card.gpu.bandwidth.sources),
+            *answer.runtime.sources,
+        )
+    )
+    shown = ", ".join(list(cited)[:MOST_SOURCES])
+    return Notes(None, (message("check.sources", ids=shown, more=max(0, len(cited) - MOST_SOURCES)),))
 
 
 def layout(answer: CheckAnswer) -> Report:
@@ -197,7 +233,7 @@ def layout(answer: CheckAnswer) -> Report:
         *(_alone(answer) if len(answer.results) == 1 else _side_by_side(answer)),
         *_same_notes(_what_to_do(answer)),
         *([Notes(None, answer.messages)] if answer.messages else []),
-        _sources(figures, sources),
+        _sources(answer),
     ]
     verdicts = [result.verdict for result in answer.results]
     tone = TONES["no" if "no" in verdicts else "unknown" if "unknown" in verdicts else "yes"]
