@@ -115,7 +115,8 @@ def result_of(
     """The answer for one set of cards."""
     count = sum(entry.number for entry in column)
     weakest = _weakest_card(column)
-    memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", "driver_reserve"), count)
+    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
+    memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
     setting = Setting(model, engine, memory, kv)
     answer = fit(setting, workload)
     if model.max_context is not None and workload.context > model.max_context:
@@ -129,7 +130,7 @@ def result_of(
         execution=_execution(model),
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
-        launch=launch(request, setting, workload) if answer.verdict == "yes" else None,
+        launch=launch(request, setting, workload, column) if answer.verdict == "yes" else None,
     )
 
 
