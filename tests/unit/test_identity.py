@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.answers.asked import MAX_CARDS
 from assay.knowledge.identity import words
 from assay.knowledge.identity.identify import identify
 from assay.knowledge.identity.normalise import tokens, unglue
@@ -120,7 +121,8 @@ def test_counts(count: int, form: str) -> None:
 def test_a_count_that_is_none_is_not_understood(query: str) -> None:
     answer = identify(query)
     assert (answer.match, answer.candidates) == ("unknown", ())
-    assert "gpu.count.invalid" in codes(answer)
+    assert parameters(answer, "gpu.count.invalid") == {"planned": MAX_CARDS}
+    assert "b100" not in answer.suggestions
 
 
 def test_a_size_that_no_variant_has_is_named_with_the_sizes_that_exist() -> None:
@@ -137,6 +139,57 @@ def test_98_gb_is_answered_with_what_the_card_is_sold_as_and_what_its_driver_sho
     assert parameters(answer, "gpu.memory.driver_figure") == {
         "asked": "98", "sold": "96", "bytes": 103_079_215_104, "driver_mib": 97_887,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("query", ["98 GB", "98GB", "98 гб", "nvidia 98 gb"])
+def test_98_gb_alone_is_answered_with_the_cards_that_show_it(query: str) -> None:
+    answer = identify(query)
+    assert answer.match == "ambiguous"
+    assert set(identify("RTX PRO 6000 Blackwell").candidates) < set(answer.candidates)
+    assert all(products()[name].memory_sold_gib == 96 for name in answer.candidates)
+    assert answer.notes[0].code == "gpu.memory.driver_figure"
+    assert dict(answer.notes[0].parameters) == {
+        "asked": "98", "sold": "96", "bytes": 103_079_215_104, "driver_mib": 97_887,
+    }  # fmt: skip
+    assert "gpu.memory.bare_size" in codes(answer)
+
+
+def test_a_size_alone_names_every_card_sold_with_it_and_no_single_one() -> None:
+    answer = identify("96 GB")
+    editions = set(identify("RTX PRO 6000 Blackwell").candidates)
+    assert editions | {"h20-96gb", "gh200-96gb", "h100-sxm5-96gb"} <= set(answer.candidates)
+    assert all(96 in vocabulary(products()[name]).sizes_gib for name in answer.candidates)
+    assert all(identify(f"{size:g} GB").match != "exact" for size in range(1, 600))
+
+
+def test_a_size_alone_that_nobody_has_is_unknown_with_the_sizes_that_exist() -> None:
+    answer = identify("14 GB")
+    assert (answer.match, answer.suggestions) == ("unknown", ())
+    assert "96" in str(parameters(answer, "gpu.memory.nobody")["sizes"]).split(" / ")
+    assert "gpu.memory.contradiction" in codes(identify("96gb 48gb"))
+
+
+@pytest.mark.parametrize(
+    ("query", "names", "near"),
+    [
+        ("5090 5080", "5090 | 5080", ("geforce-rtx-5090", "geforce-rtx-5080")),
+        ("2x RTX 4090 + 5090", "2x RTX 4090 | 5090", ("geforce-rtx-4090", "geforce-rtx-5090")),
+        ("3090 и 4090", "3090 | 4090", ("geforce-rtx-3090", "geforce-rtx-4090")),
+    ],
+)
+def test_two_cards_in_one_question_are_said_to_be_two(query: str, names: str, near: tuple[str, ...]) -> None:
+    answer = identify(query)
+    assert (answer.match, answer.query, answer.suggestions) == ("unknown", query, near)
+    assert parameters(answer, "gpu.several_cards") == {"names": names}
+
+
+@pytest.mark.parametrize("query", ["foo", "rtx foo", "nvidia gpu of my neighbour"])
+def test_nothing_far_fetched_is_suggested(query: str) -> None:
+    assert identify(query).suggestions == ()
+
+
+def test_a_model_number_that_goes_on_is_suggested() -> None:
+    assert "instinct-mi300x" in identify("mi 300").suggestions
 
 
 def test_the_three_editions_are_told_apart_by_power_cooling_and_bandwidth() -> None:

@@ -1,15 +1,16 @@
 """Which card is meant: exact, ambiguous with candidates, or unknown with suggestions; never a guess."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.knowledge.identity import words
 from assay.knowledge.identity.descriptions import describe
 from assay.knowledge.identity.distinguish import distinguish
-from assay.knowledge.identity.match import Found, find
+from assay.knowledge.identity.match import Found, find, find_by_memory
 from assay.knowledge.identity.pci import find_pci, parse_pci, revision_in
 from assay.knowledge.identity.products import Product, products
-from assay.knowledge.identity.query import Query, parse
+from assay.knowledge.identity.query import Query, memory_gib, parse
 from assay.types.gpu import Identification, PciId
 from assay.types.message import Message, message
 
@@ -45,8 +46,11 @@ def _named(query: str, text: str) -> Identification:
     description = describe(text)
     parsed = parse(description.text)
     if parsed.cards is None or _is_negative(text):
-        note = message("gpu.count.invalid", "warning", maximum=words.MAXIMUM_COUNT)
+        note = message("gpu.count.invalid", "warning", planned=words.PLANNED_TOGETHER)
         return Identification(query, "unknown", 1, (), suggestions=_suggestions(parsed, ()), notes=(note,))
+    if parsed.memory_gib and parsed.name <= words.VENDORS:
+        sized = find_by_memory(parsed)
+        return _identification(query, parsed.cards, _Answer(sized.products, decided=False, notes=sized.notes), None)
     whole = find(parse(text))
     if whole.products:
         answer = _answer(whole)
@@ -54,7 +58,33 @@ def _named(query: str, text: str) -> Identification:
         answer = _any_of(description.alternatives)
     else:
         answer = _answer(find(parsed) if description.text != text else whole)
+    if not answer.products and not answer.notes:
+        several = _several(text)
+        if several is not None:
+            return several._replace(query=query)
     return _identification(query, parsed.cards, _by_revision(answer, revision_in(text)), parsed)
+
+
+def _several(text: str) -> Identification | None:
+    """The answer to a text that names more than one card (`5090 5080`, `2x 4090 + 5090`); None for any other."""
+    parts = [part.strip() for part in re.split(r"\s*[+,;&]\s*|\s+(?:and|и)\s+", text) if part.strip()]
+    divisions = [parts] if len(parts) > 1 else []
+    pieces = text.split()
+    divisions += [[" ".join(pieces[:place]), " ".join(pieces[place:])] for place in range(1, len(pieces))]
+    for division in divisions:
+        queries = [parse(part) for part in division]
+        if all(_names_a_model(query) for query in queries):
+            found = [find(query).products for query in queries]
+            if all(found):
+                names = " | ".join(division)
+                note = message("gpu.several_cards", "warning", names=names)
+                near = tuple(dict.fromkeys(products[0].id for products in found))
+                return Identification(text, "unknown", 1, (), suggestions=near[:5], notes=(note,))
+    return None
+
+
+def _names_a_model(query: Query) -> bool:
+    return any(memory_gib(word) is None and any(map(str.isdigit, word)) for word in query.words)
 
 
 def _answer(found: Found) -> _Answer:
@@ -92,7 +122,8 @@ def _by_revision(answer: _Answer, revision: str | None) -> _Answer:
     return _Answer(fitting, decided=True) if len(fitting) == 1 else answer
 
 
-def _identification(query: str, count: int, answer: _Answer, parsed: Query) -> Identification:
+def _identification(query: str, count: int, answer: _Answer, parsed: Query | None) -> Identification:
+    """The answer; names near to `parsed` where nothing answers, none where no name was asked for."""
     released = tuple(product for product in answer.products if product.status != "rumoured")
     notes = [*answer.notes]
     if answer.products and not released:
@@ -101,7 +132,7 @@ def _identification(query: str, count: int, answer: _Answer, parsed: Query) -> I
         message("gpu.announced", "warning", name=product.name) for product in released if product.status == "announced"
     ]
     if not released:
-        suggestions = _suggestions(parsed, answer.near)
+        suggestions = () if parsed is None else _suggestions(parsed, answer.near)
         return Identification(query, "unknown", count, (), suggestions=suggestions, notes=tuple(notes))
     ids = tuple(product.id for product in released)
     if len(ids) == 1 and answer.decided:

@@ -1,14 +1,16 @@
 """From words to products: exact driver name, alias or name, then whole words; never a substring."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from assay.knowledge.identity import words
-from assay.knowledge.identity.products import Product, Vocabulary, key, keys, related, vocabulary
+from assay.knowledge.identity.products import Product, Vocabulary, key, keys, products, related, vocabulary
 from assay.knowledge.identity.query import Query, memory_gib
 from assay.types.message import Message, message
 
 _Test = Callable[[Product, float], bool]
+_BARE_SIZE = message("gpu.memory.bare_size")
 
 
 class Found(NamedTuple):
@@ -42,6 +44,27 @@ def find(query: Query) -> Found:
         return by_words._replace(products=tuple(dict.fromkeys((*exact, *by_words.products))))
     exact = tuple(product for product in nearby if plain == keys(product).name and _fits_vendor(query, product))
     return Found(exact) if exact else by_words
+
+
+def find_by_memory(query: Query) -> Found:
+    """The products of a question that names nothing but a memory size: sold with it, or shown so by the driver.
+
+    Memory that a machine shares out in many sizes is no candidate: it would be one for every size.
+    """
+    vendors = query.name & words.VENDORS
+    nearby = [product for product in products().values() if not vendors or product.vendor.lower() in vendors]
+    nearby = [product for product in nearby if product.status != "rumoured"]
+    if len(set(query.memory_gib)) > 1:
+        note = message("gpu.memory.contradiction", "warning", sizes=_sizes(set(query.memory_gib)))
+        return Found((), (note,), decided=False)
+    asked = query.memory_gib[0]
+    for test in (_is_sold, _is_shown):
+        fitting = [product for product in nearby if test(product, asked)]
+        if fitting:
+            return Found(tuple(fitting), (*_memory_notes(test, fitting, asked), _BARE_SIZE), decided=False)
+    known = {size for product in nearby for size in vocabulary(product).sizes_gib}
+    note = message("gpu.memory.nobody", "warning", asked=_size(asked), sizes=_sizes(known))
+    return Found((), (note,), decided=False)
 
 
 def _fits_vendor(query: Query, product: Product) -> bool:
@@ -197,19 +220,19 @@ def _memory_notes(test: _Test, found: list[Product], asked: float) -> tuple[Mess
         return ()
     if test is _is_configurable:
         return (message("gpu.memory.configurable", asked=_size(asked), name=found[0].name),)
-    notes = []
-    for sold, mib in sorted({(p.memory_sold_gib, p.memory_driver_mib) for p in found}, key=str):
-        if sold is not None and mib is not None:
-            notes.append(
-                message(
-                    "gpu.memory.driver_figure",
-                    asked=_size(asked),
-                    sold=_size(sold),
-                    bytes=round(sold * 2**30),
-                    driver_mib=round(mib),
-                )
-            )
-    return tuple(notes)
+    shown = Counter((product.memory_sold_gib, product.memory_driver_mib) for product in found)
+    return tuple(
+        _driver_note(asked, sold, mib)
+        for (sold, mib), _ in shown.most_common()  # what most candidates show comes first
+        if sold is not None and mib is not None
+    )
+
+
+def _driver_note(asked: float, sold: float, mib: float) -> Message:
+    size, count, shown = _size(sold), round(sold * 2**30), round(mib)
+    if abs(asked * 1024 - mib) < 1:
+        return message("gpu.memory.driver_exact", sold=size, bytes=count, driver_mib=shown)
+    return message("gpu.memory.driver_figure", asked=_size(asked), sold=size, bytes=count, driver_mib=shown)
 
 
 def _size(gib: float) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from assay.knowledge.identity import words
 from assay.knowledge.identity.products import Product, key, products, said
 from assay.knowledge.identity.query import Query
 
 MAXIMUM = 5
-_NEAR = 0.5
+_NEAR = 0.65
+"""Less alike than this is another name: `b100` for 5090 helps nobody."""
 
 
 def suggest(query: Query, near: Sequence[Product] = ()) -> tuple[str, ...]:
@@ -22,10 +24,21 @@ def suggest(query: Query, near: Sequence[Product] = ()) -> tuple[str, ...]:
         own = frozenset(found)
         shared = sum(_weight(word) for word in asked & own) / (sum(map(_weight, asked | own)) or 1)
         likeness = SequenceMatcher(None, plain, key(found)).ratio()
-        if asked & own or likeness >= _NEAR:
+        if any(map(_decides, asked & own)) or _begins(asked, own) or likeness >= _NEAR:
             scores.append((-(likeness + 2 * shared), place, product.id))
     ordered = [*(product.id for product in near), *(name for _, _, name in sorted(scores))]
     return tuple(dict.fromkeys(ordered))[:MAXIMUM]
+
+
+def _decides(word: str) -> bool:
+    """`rtx` and `pro` are in too many names to bring anybody nearer."""
+    return word not in words.OPTIONAL
+
+
+def _begins(asked: frozenset[str], own: frozenset[str]) -> bool:
+    """Whether a model number begins as another does: `mi300` and `mi300x`."""
+    numbers = [[word for word in found if len(word) > 2 and any(map(str.isdigit, word))] for found in (asked, own)]
+    return any(one.startswith(other) or other.startswith(one) for one in numbers[0] for other in numbers[1])
 
 
 def _weight(word: str) -> int:

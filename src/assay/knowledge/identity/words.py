@@ -139,4 +139,6 @@ MACHINE_MEMORY: dict[str, str] = {"Apple": "m", "AMD": "radeon"}
 MI300A's is fixed."""
 
 MAXIMUM_COUNT = 1024
+PLANNED_TOGETHER = 16
+"""So many cards an answer plans at most; more are understood all the same, to say that."""
 MAXIMUM_QUERY_CHARACTERS = 400
