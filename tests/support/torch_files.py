@@ -75,6 +75,7 @@ def write(path: Path, pickle: bytes, data: dict[str, bytes], **extra: bytes) -> 
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("archive/data.pkl", pickle)
         archive.writestr("archive/byteorder", extra.pop("byteorder", b"little"))
+        archive.writestr("archive/version", b"3\n")
         for key, content in data.items():
             archive.writestr(f"archive/data/{key}", content)
         for entry, content in extra.items():

@@ -16,8 +16,9 @@ TYPES = {
     13: ("UINT64", 64), 14: ("COMPLEX64", 64), 15: ("COMPLEX128", 128), 16: ("BFLOAT16", 16),
     17: ("FLOAT8E4M3FN", 8), 18: ("FLOAT8E4M3FNUZ", 8), 19: ("FLOAT8E5M2", 8), 20: ("FLOAT8E5M2FNUZ", 8),
     21: ("UINT4", 4), 22: ("INT4", 4), 23: ("FLOAT4E2M1", 4), 24: ("FLOAT8E8M0", 8), 25: ("UINT2", 2), 26: ("INT2", 2),
+    27: ("FLOAT6E2M3", 6), 28: ("FLOAT6E3M2", 6),
 }  # fmt: skip
-"""TensorProto.DataType: name and bits of an element (onnx.proto, IR version 13)."""
+"""TensorProto.DataType: name and bits of an element (onnx.proto of onnx 1.23)."""
 RAW, STRINGS = 9, 6
 FIXED = {4: 4, 10: 8}
 """Bytes of an element of float_data and double_data; the other fields are varints of at least one byte each."""

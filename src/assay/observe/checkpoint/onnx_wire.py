@@ -13,7 +13,8 @@ from typing import BinaryIO, Final, NoReturn
 from assay.observe.checkpoint import files
 
 MAX_FIELDS = 400_000
-MAX_MESSAGES = 200_000
+MAX_MESSAGES = {"node": 50_000, "tensor": 50_000, "attribute": 150_000, "graph": 10_000}
+"""An exported decoder of 80 layers has about 15,000 nodes; each takes a kilobyte here."""
 MAX_KEPT_BYTES = 8 * 2**20
 MAX_GRAPHS_DEEP = 16
 CHUNK_BYTES = 2**16
@@ -78,7 +79,7 @@ class Walk:
         self._base = 0
         self._at = 0
         self._fields = 0
-        self._messages = 0
+        self._messages = dict.fromkeys(KEPT, 0)
         self._inputs = 0
 
     def broken(self, field: str, reason: str) -> NoReturn:
@@ -164,9 +165,9 @@ class Walk:
         Raises:
             MalformedFile: it is no protobuf, ends early, or holds more than a graph does.
         """
-        self._messages += 1
-        if self._messages > MAX_MESSAGES:
-            self.broken("protobuf messages", "count_too_large")
+        self._messages[kind] += 1
+        if self._messages[kind] > MAX_MESSAGES.get(kind, 10_000):
+            self.broken(f"{kind}s", "count_too_large")
         if depth > MAX_GRAPHS_DEEP:
             self.broken(kind, "nesting")
         kept, inner = KEPT[kind], INNER[kind]

@@ -56,11 +56,14 @@ def _refuse_other_containers(path: Path, head: bytes) -> None:
 def _pickle_name(archive: Archive) -> str:
     """The entry that describes the tensors; TorchScript programs are refused."""
     names = [name for name in archive.entries if name == "data.pkl" or name.endswith("/data.pkl")]
+    if not names:
+        archive.refuse_packed()
     if len(names) != 1 or names[0].count("/") > 1:
         raise files.malformed(str(archive.path), "zip_entry", field="data.pkl")
     folder = names[0].removesuffix("data.pkl")
     if any(name.startswith(f"{folder}code/") for name in archive.entries):
         _refused(archive.path, "error.torch_script", f"{folder}code/")
+    archive.refuse_packed()
     order = archive.entries.get(f"{folder}byteorder")
     if order is not None and archive.read(order.name, 16) != b"little":
         _refused(archive.path, "error.torch_big_endian", order.name)

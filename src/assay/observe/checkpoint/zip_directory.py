@@ -8,7 +8,7 @@ import os
 import struct
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple
 
 from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
@@ -28,11 +28,12 @@ _END = struct.Struct("<4s4H2IH")
 
 
 class Entry(NamedTuple):
-    """One stored entry: its bytes, and where its local header begins."""
+    """One entry: its bytes in the file, where its local header begins, and why it is not read (a code), if so."""
 
     name: str
     size: int
     offset: int
+    refused: str | None = None
 
 
 class Archive(NamedTuple):
@@ -41,6 +42,22 @@ class Archive(NamedTuple):
     path: Path
     stream: BinaryIO
     entries: dict[str, Entry]
+
+    def refuse_packed(self) -> None:
+        """Refuse an archive with compressed or encrypted entries.
+
+        Raises:
+            UnsupportedFile: there is one; nothing is inflated or deciphered.
+        """
+        for entry in self.entries.values():
+            if entry.refused is not None:
+                raise UnsupportedFile(
+                    message(entry.refused, file=self.path.name, entry=entry.name),
+                    message("hint.torch_convert"),
+                    file=str(self.path),
+                    field=entry.name,
+                    offset=entry.offset,
+                )
 
     def read(self, name: str, limit: int) -> bytes:
         """The content of an entry of at most `limit` bytes.
@@ -64,16 +81,6 @@ class Archive(NamedTuple):
         if len(content) < entry.size:
             raise files.malformed(str(self.path), "truncated", field=name, offset=entry.offset)
         return content
-
-
-def _unsupported(path: Path, code: str, name: str, offset: int) -> NoReturn:
-    raise UnsupportedFile(
-        message(code, file=path.name, entry=name),
-        message("hint.torch_convert"),
-        file=str(path),
-        field=name,
-        offset=offset,
-    )
 
 
 class _Directory(NamedTuple):
@@ -156,13 +163,12 @@ def _entry(path: Path, content: bytes, at: int, place: int) -> tuple[Entry, int]
         size, packed, offset = (
             next(values) if wants else value for wants, value in zip(full, (size, packed, offset), strict=True)
         )
+    refused = "error.zip_compressed" if method or packed != size else None
     if flags & 0x2041:  # encrypted, strongly encrypted, or with a masked directory
-        _unsupported(path, "error.zip_encrypted", name, place)
-    if method or packed != size:
-        _unsupported(path, "error.zip_compressed", name, place)
+        refused = "error.zip_encrypted"
     if (mode >> 16) & FILE_TYPE == LINK:
         raise files.malformed(str(path), "zip_entry", field=name, offset=place)
-    return Entry(name, size, offset), end + further + comment
+    return Entry(name, packed, offset, refused), end + further + comment
 
 
 def _apart(path: Path, entries: list[Entry], limit: int) -> None:
@@ -181,7 +187,6 @@ def archive(path: Path, stream: BinaryIO, size: int) -> Archive:
 
     Raises:
         MalformedFile: the directory contradicts itself or the file.
-        UnsupportedFile: an entry is compressed or encrypted.
     """
     where = _end(path, stream, size)
     if where.entries > MAX_ENTRIES or where.size > MAX_DIRECTORY_BYTES or where.entries * _CENTRAL.size > where.size:
