@@ -57,4 +57,4 @@ def test_every_figure_carries_its_letter_and_the_legend_explains_it() -> None:
     lines = page("en", OWNER)
     weights = next(line for line in lines if line.startswith("weights"))
     assert weights.rstrip().endswith(" d")
-    assert any("d computed" in line.replace("\u00a0", " ") for line in lines)
+    assert any("d derived" in line.replace("\u00a0", " ") for line in lines)

@@ -31,6 +31,8 @@ def derived_peak(gpu: Gpu, rate: InstructionRate) -> Quantity:
     unit = "OP/s" if rate.format in INTEGER_FORMATS else "FLOP/s"
     factor = _factor(gpu, rate)
     if factor is not None and factor.factor is None:
+        if factor.note:
+            return unknown(unit, message("unknown.rate_factor_note", gpu=gpu.name, note=factor.note))
         return unknown(unit, message("unknown.rate_factor", gpu=gpu.name))
     scale = 1.0 if factor is None or factor.factor is None else factor.factor
     per_clock = exact(

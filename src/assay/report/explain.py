@@ -6,12 +6,19 @@ from assay.knowledge.catalog.sources import Source
 from assay.report.format import figure_text, letter
 from assay.report.lines import Line, prose
 from assay.report.numbers import Language
+from assay.report.phrases import phrase
 from assay.report.words import say
 from assay.types.message import message
 from assay.types.quantity import Quantity
 from assay.types.report import Figure
 
 Named = tuple[str, Quantity]
+
+
+def _says_it_all(part: Quantity, whole: Quantity) -> bool:
+    """Whether an input's own line would only repeat what stands with the figure it belongs to."""
+    leaf = not part.formula and not part.inputs and part.note is None
+    return leaf and (not part.sources or set(part.sources) == set(whole.sources))
 
 
 def walk(figures: Iterable[Figure], language: Language) -> list[Named]:
@@ -26,7 +33,7 @@ def walk(figures: Iterable[Figure], language: Language) -> list[Named]:
         found[name, figure] = None
         explained.add(figure)
         for inner, part in figure.inputs:
-            if part not in explained:
+            if part not in explained and not _says_it_all(part, figure):
                 visit(inner, part)
 
     for label, figure in figures:
@@ -46,17 +53,18 @@ def _basis(figure: Quantity, language: Language) -> str:
 
 
 def _figure(name: str, figure: Quantity, language: Language, width: int) -> list[Line]:
-    lines = prose(f"{name}: {figure_text(figure, language)}", width, "strong", hanging="  ")
+    title = f"{phrase(name, language)}: {figure_text(figure, language)}"
+    lines = prose(title, width, "strong", hanging="  ")
 
     def add(code: str, value: str) -> None:
         lines.extend(prose(say(message(code, value=value), language), width, indent="  ", hanging="    "))
 
     if figure.formula is not None:
-        add("explain.formula", figure.formula)
+        add("explain.formula", phrase(figure.formula, language))
     if figure.inputs:
         add(
             "explain.inputs",
-            "; ".join(f"{inner} = {figure_text(part, language)}" for inner, part in figure.inputs),
+            "; ".join(f"{phrase(inner, language)} = {figure_text(part, language)}" for inner, part in figure.inputs),
         )
     if figure.value is not None:
         add("explain.basis", f"{letter(figure)}, {_basis(figure, language)}")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
 from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
+from assay.reason.memory.trace import Inputs, cache_inputs, weight_inputs
 from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model
 from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
@@ -21,7 +22,7 @@ MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
 UNSTATED_CONTEXT = 1 << 20
 """Where a checkpoint does not say how long its context may be, a search for the largest ends here."""
-KV_FORMULA = "sum over layers: tokens kept x KV heads x (key dim + value dim) x bytes per element"
+KV_FORMULA = "sum over kinds of layers: layers x tokens kept x elements per token x bytes per element"
 
 
 class CardMemory(NamedTuple):
@@ -62,6 +63,10 @@ def divided(setting: Setting) -> tuple[LayerGroup, ...]:
     return divide(setting.model.layers, setting.card.cards)
 
 
+def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
+    return CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped)
+
+
 def need(setting: Setting, context: int, sequences: int) -> Need:
     """What grows with context and sequences, on plain numbers."""
     memory = setting.runtime.memory
@@ -70,7 +75,7 @@ def need(setting: Setting, context: int, sequences: int) -> Need:
     if memory is None:
         return Need(window, window, state_bytes(layers, sequences), (0.0, 0.0))
     load = _load(setting, memory, context, sequences)
-    policy = CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped)
+    policy = _policy(memory, load)
     activation = (0.0, 0.0)
     if memory.activation is not None:
         low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
@@ -104,7 +109,7 @@ def weights_per_card(model: Model, cards: int, split: Split | None = "tensor") -
     one layer more than its share, and embedding and head beside them.
     """
     if cards == 1:
-        return model.weights
+        return replace(model.weights, inputs=model.weights.inputs or weight_inputs(model))
     if split == "layer":
         whole = sum(group.size for group in model.groups if group.role in {"embedding", "head"})
         layers = max(1, sum(layer.count for layer in model.layers))
@@ -123,16 +128,26 @@ def weights_per_card(model: Model, cards: int, split: Split | None = "tensor") -
     )
 
 
-def _described(model: Model, value: float, formula: str, low: float | None = None) -> Quantity:
-    """A figure that follows from the model's description alone."""
+def _described(model: Model, value: float, formula: str, low: float | None = None, inputs: Inputs = ()) -> Quantity:
+    """A figure that follows from the model's description alone: whatever its weights are stored as."""
     return Quantity(
-        value, "B", "derived", model.weights.sources,
+        value,
+        "B",
+        "derived",
+        model.weights.sources,
         low=low if low is not None and low < value else None,
         high=value if low is not None and low < value else None,
-        weakest="documented" if model.weights.value is None else model.weights.root,
+        weakest="documented",
         weakest_share=1.0,
         formula=formula,
-    )  # fmt: skip
+        inputs=inputs,
+    )
+
+
+def _cache_inputs(setting: Setting, context: int, sequences: int) -> Inputs:
+    memory = setting.runtime.memory
+    policy = WINDOW_ONLY if memory is None else _policy(memory, _load(setting, memory, context, sequences))
+    return cache_inputs(divided(setting), context, sequences, setting.kv, policy)
 
 
 def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
@@ -150,7 +165,8 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     every = need(setting, workload.context, workload.concurrency)
     one = need(setting, workload.context, 1)
     weights = weights_per_card(model, cards, setting.runtime.split)
-    kv = _described(model, every.kv, KV_FORMULA, every.kv_window)
+    inputs = _cache_inputs(setting, workload.context, workload.concurrency)
+    kv = _described(model, every.kv, KV_FORMULA, every.kv_window, inputs)
     state = _described(model, every.state, "fixed state per layer x layers x sequences")
     activation, fixed = _extras(setting, workload)
     parts = [

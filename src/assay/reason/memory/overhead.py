@@ -6,6 +6,7 @@ pessimistic end. The memory of a runtime without such terms is unknown, and so i
 
 from typing import NamedTuple
 
+from assay.reason.memory.trace import Inputs, activation_inputs, compute_inputs
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.quantity import Quantity, total, unknown
@@ -62,9 +63,9 @@ def compute_bytes(model: Model, terms: ComputeBuffer, load: Load) -> Interval:
     return low, typical, high
 
 
-def _assumed(interval: Interval, formula: str, sources: tuple[str, ...]) -> Quantity:
-    low, typical, high = interval
-    return Quantity(round(typical), "B", "assumed", sources, low=round(low), high=round(high), formula=formula)
+def _assumed(interval: Interval, formula: str, sources: tuple[str, ...], inputs: Inputs) -> Quantity:
+    low, typical, high = map(round, interval)
+    return Quantity(typical, "B", "assumed", sources, low=low, high=high, formula=formula, inputs=inputs)
 
 
 def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
@@ -72,14 +73,27 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
     if memory.activation is not None:
         return _assumed(
             activation_bytes(model, memory.activation, load),
-            "batched tokens x (hidden x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c",
+            "batched tokens x (hidden size x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c",
             (*memory.activation.sources, *memory.sources),
+            activation_inputs(
+                model,
+                round(_mlp_row(model) / load.cards),
+                load.batched_tokens,
+                load.sequences,
+                (memory.activation.hidden, memory.activation.width, memory.activation.logits),
+            ),
         )
     if memory.compute is not None:
         return _assumed(
             compute_bytes(model, memory.compute, load),
-            "micro-batch x (vocabulary x a + context x b) x 4 B + fixed",
+            "micro-batch x (vocabulary x a + tokens of context x b) x 4 B + c",
             (*memory.compute.sources, *memory.sources),
+            compute_inputs(
+                model,
+                load.batched_tokens,
+                load.context * load.sequences,
+                (memory.compute.logits, memory.compute.mask, memory.compute.fixed),
+            ),
         )
     return unknown("B", message("unknown.activation"))
 

@@ -135,7 +135,10 @@ def _side_by_side(answer: CheckAnswer) -> list[Block]:
         blocks.append(Table(message("check.same", count=len(columns)), ("",), same))
     if apart:
         blocks.append(Table(message("check.apart"), columns, apart))
-    return [*blocks, Notes(None, (message("check.prompt", prompt=answer.workload.prompt, half=answer.workload.context // 2),))]
+    return [
+        *blocks,
+        Notes(None, (message("check.prompt", prompt=answer.workload.prompt, half=answer.workload.context // 2),)),
+    ]
 
 
 def _speed_title(answer: CheckAnswer) -> Message:

@@ -1,0 +1,140 @@
+"""What to do about a verdict: the command, what to give up, what to mind."""
+
+import shlex
+
+from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
+from assay.errors import UsageError
+from assay.knowledge.catalog.runtimes import kv_format
+from assay.knowledge.catalog.weight_formats import sized, storage
+from assay.reason.memory.fit import Setting, fit
+from assay.reason.memory.requantize import CONVERTED_ROLES, ElementCost, requantized
+from assay.types.message import Message, message
+from assay.types.plan import Fit, Workload
+
+PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
+SMALLER_FORMATS = ("fp8_block128", "nvfp4")
+"""What 16-bit weights might be converted to, mildest first; what is lost by it is another question."""
+
+
+def cost_of(name: str) -> ElementCost:
+    """The storage of a weight format whose scales lie in blocks of a known number of elements."""
+    found = storage(name)
+    if found is None:
+        raise UsageError(
+            message("error.unknown_weight_format", name=name), message("hint.known_formats", known=", ".join(sized()))
+        )
+    block = (found.block_outputs or 0) * (found.block_inputs or 0)
+    return ElementCost(name, found.bits, found.scale_bits if block else 0, block)
+
+
+def launch(request: CheckRequest, setting: Setting, workload: Workload, column: tuple[CardCount, ...]) -> str | None:
+    """The command that runs these very weights.
+
+    None where their file is yet to be made, or where a card lacks their numbers and what the runtime then does is not
+    known.
+    """
+    engine = setting.runtime
+    if engine.launch is None or _file_is_missing(request, setting) or any(absent(setting, each) for each in column):
+        return None
+    line = engine.launch.format(
+        model=shlex.quote(setting.model.name if setting.model.container == "catalogue" else request.model),
+        context=workload.context,
+        total_context=workload.context * workload.concurrency,
+        concurrency=workload.concurrency,
+    )
+    if setting.card.cards > 1:
+        line += engine.launch_tensor_parallel.format(cards=setting.card.cards)
+    if request.kv is not None:
+        line += engine.launch_kv.format(kv=request.kv)
+    return line
+
+
+def _file_is_missing(request: CheckRequest, setting: Setting) -> bool:
+    """Whether the weights asked about are not those of the model that was named, or not in a form the runtime loads."""
+    converted = request.weights is not None and request.weights != setting.model.released_format
+    return converted or setting.model.container not in setting.runtime.containers
+
+
+def _smaller_weights(setting: Setting, workload: Workload) -> list[Message]:
+    """The mildest format that would fit, where the weights are still 16 bits wide."""
+    if any(group.format not in PLAIN_FORMATS for group in setting.model.groups):
+        return []
+    for name in SMALLER_FORMATS:
+        smaller = setting._replace(model=requantized(setting.model, cost_of(name)))
+        if fit(smaller, workload).verdict == "yes":
+            return [message("advice.weights", format=name)]
+    return []
+
+
+def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str) -> list[Message]:
+    """What to give up when it does not surely fit, cheapest first: context, sequences, KV, weights, cards.
+
+    `gpu` names the card to buy more of; without a name (a mixed pair) that is not suggested.
+    """
+    found: list[Message] = []
+    if answer.max_context.value:
+        found.append(message("advice.context", tokens=int(answer.max_context.value)))
+    if answer.max_concurrency.value:
+        found.append(message("advice.concurrency", sequences=int(answer.max_concurrency.value)))
+    wide = setting.kv.id in {"bf16", "fp16"} and "fp8" in setting.runtime.kv_types
+    if wide and fit(setting._replace(kv=kv_format("fp8")), workload).verdict == "yes":
+        found.append(message("advice.kv", kv="fp8"))
+    found += _smaller_weights(setting, workload)
+    for count in (2, 4, 8):
+        if gpu and count > setting.card.cards and _fits_on(setting, workload, count):
+            found.append(message("advice.cards", count=count, gpu=gpu))
+            break
+    return found
+
+
+def _fits_on(setting: Setting, workload: Workload, count: int) -> bool:
+    return fit(setting._replace(card=setting.card._replace(cards=count)), workload).verdict == "yes"
+
+
+def _dividing(setting: Setting, workload: Workload, gpu: str) -> list[Message]:
+    """The next number of cards that divides the attention heads, and fits."""
+    for count in range(setting.card.cards + 1, MAX_CARDS + 1):
+        if _fits_on(setting, workload, count):
+            return [message("advice.cards", count=count, gpu=gpu)]
+    return []
+
+
+def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
+    """What a verdict means for the reader: nothing to give up, or what to give up, cheapest first."""
+    model = setting.model
+    gpu = " + ".join(dict.fromkeys(entry.card.gpu.name for entry in column))
+    if answer.verdict == "yes":
+        if model.requantized_from is not None:
+            return (message("advice.is_requantized", base=model.requantized_from),)
+        return (message("advice.as_released", format=model.released_format),) if model.released_format else ()
+    codes = {reason.code for reason in answer.reasons}
+    if "check.beyond_model" in codes:
+        return ()
+    if "check.heads" in codes:
+        return tuple(_dividing(setting, workload, gpu))
+    return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else ""))
+
+
+def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
+    """What the memory plan does not show: formats the cards lack, files that are yet to be made."""
+    said: list[Message] = []
+    if _file_is_missing(request, setting):
+        said.append(message("check.needs_file", "warning", runtime=setting.runtime.name))
+    for entry in column:
+        gpu = entry.card.gpu.name
+        said += [message("check.format_absent", "warning", gpu=gpu, format=name) for name in absent(setting, entry)]
+    return tuple(dict.fromkeys(said))
+
+
+def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:
+    """Weight formats of the model whose numbers the card's documents say it does not multiply."""
+    isa = entry.card.instruction_set
+    missing = {row.format for row in isa.support if row.verdict == "absent"} if isa else set()
+    stored = {group.format for group in setting.model.groups if group.role in CONVERTED_ROLES}
+    return tuple(sorted(name for name in stored if _number_format(name) in missing))
+
+
+def _number_format(weight_format: str) -> str:
+    """The number format that a weight format's elements have (`fp8_block128` -> `fp8_e4m3`)."""
+    kind = weight_format.partition("_")[0]
+    return {"fp8": "fp8_e4m3"}.get(kind, kind)
