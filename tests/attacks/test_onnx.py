@@ -226,6 +226,20 @@ def test_what_a_hostile_graph_may_cost(tmp_path: Path, kind: str) -> None:
     assert found.mebibytes < 100
 
 
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (nodes(b"", LIMIT + 1), "nodes"),
+        (field(7, field(5, b"") * (LIMIT + 1)) + SETS, "tensors"),
+        (nodes(field(3, b"a" * 5000), 1), "field 3"),
+        (nodes(field(3, b"a" * 4000), 2200), "field 3"),
+    ],
+)
+def test_more_than_a_graph_holds(tmp_path: Path, content: bytes, field: str) -> None:
+    error = refused(tmp_path / "x.onnx", content)
+    assert (error.message.code, error.field) == ("error.malformed.count_too_large", field)
+
+
 @LINUX
 def test_weights_of_gigabytes_are_stepped_over(tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
