@@ -231,12 +231,20 @@ def _block(grid: _Grid, columns: tuple[Column, ...]) -> list[Line]:
     return lines
 
 
+def _narrowed(grid: _Grid, width: int) -> _Grid:
+    """The grid with labels that wrap earlier, where the widest figure would otherwise run off a narrow terminal."""
+    room = width - max((column.narrowest + len(GAP) for column in grid.columns), default=0)
+    if room >= grid.label_width:
+        return grid
+    return grid._replace(label_width=max(room, max(map(_longest, grid.labels), default=0) + len(DIFFERS)))
+
+
 def _laid_out(table: Table, speech: Speech, width: int) -> tuple[_Grid, list[tuple[Column, ...]]]:
     """The table in as few groups of columns as it can be; units move into the labels only where that saves one."""
-    grid = _grid(table, speech)
+    grid = _narrowed(_grid(table, speech), width)
     groups = _groups(grid.columns, width - grid.label_width)
     if len(groups) > 1:
-        shorter = _grid(table, speech, units_in_labels=True)
+        shorter = _narrowed(_grid(table, speech, units_in_labels=True), width)
         fewer = _groups(shorter.columns, width - shorter.label_width)
         if len(fewer) < len(groups):
             return shorter, fewer

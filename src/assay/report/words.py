@@ -4,7 +4,9 @@ A catalogue's msgid is the message's code, its msgstr a template with {parameter
 language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a base unit as people read it, and
 `{port:raw}`
 without grouping; `{what:code}` is itself a code; `{text:features}` is a list of short facts of the catalogue, each said
-in the language where there are words for it. Which plural form is meant is decided by the parameter that
+in the language where there are words for it; `{note:data}` is a sentence of the catalogue, in the language where it
+was translated and marked as the catalogue's English where not; `{day:date}` is a date (2025-01-30, 30.01.2025). Which
+plural form is meant is decided by the parameter that
 msgid_plural names.
 """
 
@@ -23,6 +25,9 @@ from assay.types.message import Message, Parameter, message
 
 LOCALE = Path(__file__).parent / "locale"
 NOT_WORD = re.compile(r"[^a-z0-9]+")
+DATA_CODE_CHARACTERS = 80
+FIGURE = re.compile(r"(?<![\w.:])\d+(?:\.\d+)?(?![\w:])")
+"""A number by itself: not the one in `HBM3`, `4090` of a name with letters, or a PCI id."""
 PLACEHOLDER = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
 
 
@@ -76,14 +81,40 @@ def unit_name(code: str, scaled: float, language: Language) -> str:
 
 
 def _feature(fact: str, language: Language) -> str:
-    """A short fact of the catalogue (`passive cooling`, `600 W`) in a language, or as it stands."""
-    number_first, _, unit = fact.rpartition(" ")
-    unit_code = {"W": "unit.watt", "GB/s": "unit.gb_per_s"}.get(unit)
-    if unit_code and number_first.replace(".", "").isdigit():
-        return f"{number_first} {unit_name(unit_code, float(number_first), language)}"
-    code = f"feature.{NOT_WORD.sub('_', fact.lower()).strip('_')}"
+    """A short fact of the catalogue (`passive cooling`, `24 GB`) in a language, or as it stands.
+
+    Its code is the fact itself, or the fact with `n` for each number, which its words call {first} and {second}.
+    """
+    catalogue = translations(language)
+    slug = NOT_WORD.sub("_", fact.lower()).strip("_")
+    of_numbers = NOT_WORD.sub("_", FIGURE.sub(" n ", fact.lower())).strip("_")
+    figures = [text.replace(".", ",") if language == "ru" else text for text in FIGURE.findall(fact)]
+    first, second = [*figures, "", ""][:2]
+    for code in (f"feature.{slug}", f"feature.{of_numbers}"):
+        if catalogue.gettext(code) != code:
+            return say(message(code, first=first, second=second), language)
+    return fact
+
+
+def data_code(sentence: str) -> str:
+    """The code under which a sentence of the catalogue has its words."""
+    return f"data_text.{NOT_WORD.sub('_', sentence.lower()).strip('_')[:DATA_CODE_CHARACTERS]}"
+
+
+def _data(sentence: str, language: Language) -> str:
+    """A sentence of the catalogue in a language; what nobody translated says that it is the catalogue's."""
+    if language == "en" or not sentence:
+        return sentence
+    code = data_code(sentence)
     said = say(message(code), language)
-    return fact if said == code else said
+    return say(message("data_untranslated", text=sentence), language) if said == code else said
+
+
+def _date(day: str, language: Language) -> str:
+    """An ISO date as the language writes it."""
+    year, _, rest = day.partition("-")
+    month, _, number_of_day = rest.partition("-")
+    return f"{number_of_day}.{month}.{year}" if language == "ru" and number_of_day else day
 
 
 def _filled(template: str, parameters: Mapping[str, Parameter], language: Language) -> str:
@@ -92,6 +123,10 @@ def _filled(template: str, parameters: Mapping[str, Parameter], language: Langua
         given = parameters.get(name)
         if spec == "code":
             return say(message(str(given)), language)
+        if spec == "data":
+            return _data(str(given or ""), language)
+        if spec == "date":
+            return _date(str(given), language)
         if spec == "features":
             return ", ".join(_feature(fact, language) for fact in str(given).split(", "))
         if isinstance(given, bool) or not isinstance(given, (int, float)):

@@ -2,14 +2,32 @@
 
 from assay.answers.cards import Card, card
 from assay.answers.gpu import GpuAnswer, GpuResult
-from assay.report.comparison import FIGURES, accumulator, dense_rows, figure_rows, format_names, key_of, ordered_keys
-from assay.types.gpu import Gpu, PciId, Peak
+from assay.report.comparison import (
+    FIGURES,
+    accumulator,
+    contradiction,
+    dense_rows,
+    figure_rows,
+    format_names,
+    key_of,
+    ordered_keys,
+    same,
+)
+from assay.types.gpu import Gpu, Identification, PciId, Peak
 from assay.types.message import Message, message
-from assay.types.quantity import exact
+from assay.types.quantity import annotated, exact
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table, Tone
 
-SIDE_BY_SIDE = 6
-"""More candidates than this are listed one in a row: six columns are two screens already."""
+SIDE_BY_SIDE = 3
+"""More candidates than this are listed one in a row, without peaks: the answer should be one screen."""
+LISTED = (
+    ("gpu.row.memory_sold", "gpu.head.memory_sold"),
+    ("gpu.row.memory_driver", "gpu.head.memory_driver"),
+    ("gpu.row.bandwidth", "gpu.head.bandwidth"),
+    ("gpu.row.multiprocessors", "gpu.head.multiprocessors"),
+    ("gpu.row.power_limit", "gpu.head.power_limit"),
+)
+"""What most often tells cards apart, with the short names that a narrow column has for it."""
 
 
 def pci_text(entry: PciId) -> str:
@@ -28,7 +46,7 @@ def _facts(found: Card) -> Table:
         ("gpu.row.isa", chip),
         ("gpu.row.pci_ids", ", ".join(pci_text(entry) for entry in gpu.pci) or None),
         ("gpu.row.driver_names", ", ".join(gpu.driver_names) or None),
-        ("gpu.row.launched", gpu.launched),
+        ("gpu.row.launched", None if gpu.launched is None else message("gpu.launched_on", day=gpu.launched)),
         ("gpu.row.id", gpu.id),
     )
     rows += [Row(message(code), (cell,)) for code, cell in words if cell is not None]
@@ -41,6 +59,8 @@ def _peak_rows(peaks: tuple[Peak, ...]) -> tuple[Row, ...]:
     rows = []
     for key in ordered_keys(peaks, names):
         dense = [peak.rate for peak in peaks if key_of(peak) == key and peak.sparsity == "dense"]
+        if (note := contradiction(dense)) is not None:
+            dense = [annotated(rate, note) for rate in dense]
         sparse = [peak.rate for peak in peaks if key_of(peak) == key and peak.sparsity == "2:4"]
         for index in range(max(len(dense), len(sparse))):
             cells: tuple[Cell, ...] = (
@@ -74,9 +94,17 @@ def _figures(cards: tuple[Card, ...]) -> list[Figure]:
     return figures
 
 
-def _notes(result: GpuResult, gpus: tuple[Gpu, ...]) -> list[Block]:
-    lines = (*result.identification.notes, *(gpu.note for gpu in gpus if gpu.note is not None))
-    return [Notes(message("gpu.notes"), lines)] if lines else []
+def _asked(result: GpuResult) -> list[Block]:
+    """What was understood of the question: before the figures, which one reads in its light."""
+    lines = result.identification.notes
+    return [Notes(None, lines)] if lines else []
+
+
+def _notes(gpu: Gpu) -> list[Block]:
+    if gpu.note is None:
+        return []
+    sentence = dict(gpu.note.parameters).get("text")
+    return [Notes(message("gpu.notes"), (message("gpu.note_of_data", text=sentence),))]
 
 
 def _device(result: GpuResult) -> list[Block]:
@@ -103,51 +131,68 @@ def _exact(result: GpuResult, gpu: Gpu, devices: list[Block], count: int) -> Rep
     headline = message("gpu.headline", name=gpu.name, vendor=gpu.vendor, architecture=gpu.architecture)
     if count > 1:
         headline = message("gpu.headline_several", name=gpu.name, vendor=gpu.vendor, count=count)
-    blocks = [_facts(found), *_peaks(found), *devices, *_notes(result, (gpu,))]
+    blocks = [*_asked(result), _facts(found), *_peaks(found), *devices, *_notes(gpu)]
     status = () if gpu.status == "released" else (message(f"gpu.status.{gpu.status}"),)
     return Report((headline, *status), "plain", tuple(blocks), tuple(_figures((found,))))
 
 
-def _listed(cards: tuple[Card, ...]) -> Table:
-    """Many candidates: one in a row, the figures that most often tell cards apart in columns."""
-    codes = ("gpu.row.memory_sold", "gpu.row.bandwidth", "gpu.row.multiprocessors", "gpu.row.power_limit")
+def _listed(cards: tuple[Card, ...]) -> list[Block]:
+    """Many candidates: one in a row, the figures that differ among them in columns."""
     reads = dict(FIGURES)
-    rows = tuple(Row(found.gpu.name, tuple(reads[code](found) for code in codes)) for found in cards)
-    return Table(message("gpu.candidates"), tuple(message(code) for code in codes), rows)
+    shown = [(reads[code], head) for code, head in LISTED if not same(tuple(reads[code](found) for found in cards))]
+    if not shown:
+        return []
+    rows = tuple(Row(found.gpu.name, tuple(read(found) for read, _ in shown)) for found in cards)
+    return [Table(message("gpu.candidates"), tuple(message(head) for _, head in shown), rows, listing=True)]
+
+
+def _beside(cards: tuple[Card, ...]) -> list[Block]:
+    """Few candidates side by side: the figures and the peaks that differ."""
+    columns = tuple(found.gpu.name for found in cards)
+    figures = tuple(row._replace(differs=False) for row in figure_rows(cards) if row.differs)
+    blocks: list[Block] = [Table(message("gpu.differing"), columns, figures)] if figures else []
+    peaks = dense_rows(cards)
+    return [*blocks, Table(message("gpu.peaks_dense"), columns, peaks)] if peaks else blocks
 
 
 def _ambiguous(result: GpuResult, devices: list[Block]) -> Report:
     asked = result.identification
     cards = tuple(card(gpu.id) for gpu in result.candidates)
     headline = message("gpu.headline_ambiguous", query=asked.query, count=len(cards))
-    blocks: list[Block] = []
-    if len(cards) > SIDE_BY_SIDE:
-        blocks.append(_listed(cards))
-    else:
-        columns = tuple(found.gpu.name for found in cards)
-        ids = Row(message("gpu.row.pci_ids"), tuple(_ids(found.gpu) for found in cards))
-        blocks.append(Table(message("gpu.candidates"), columns, (*figure_rows(cards), ids)))
-        if rows := dense_rows(cards):
-            blocks.append(Table(message("gpu.peaks_dense"), columns, rows))
+    blocks: list[Block] = _asked(result)
     if asked.distinguish:
         blocks.append(Notes(message("gpu.distinguish.title"), asked.distinguish))
-    blocks += [*devices, *_notes(result, ())]
-    return Report((headline,), "unsure", tuple(blocks), tuple(_figures(cards)))
+    if len(cards) == 1:
+        blocks += [Notes(message("text", text=cards[0].gpu.name), ()), _facts(cards[0])]
+    else:
+        blocks += _listed(cards) if len(cards) > SIDE_BY_SIDE else _beside(cards)
+    return Report((headline,), "unsure", (*blocks, *devices), tuple(_figures(cards)))
 
 
-def _ids(gpu: Gpu) -> Cell:
-    return ", ".join(dict.fromkeys(entry.device for entry in gpu.pci)) or None
+def _next_step(asked: Identification) -> Message:
+    """What to do about a name that nothing answers to."""
+    codes = {note.code for note in asked.notes}
+    if "gpu.several_cards" in codes:
+        return message("gpu.next.one_at_a_time")
+    if "gpu.count.invalid" in codes:
+        return message("gpu.next.count")
+    if asked.suggestions:
+        return message("gpu.next.choose")
+    return message("gpu.next.name")
 
 
 def _unknown(result: GpuResult, devices: list[Block]) -> Report:
     asked = result.identification
-    blocks: list[Block] = []
+    blocks: list[Block] = _asked(result)
     if asked.suggestions:
         blocks.append(
             Notes(message("gpu.suggestions"), tuple(message("text", text=name) for name in asked.suggestions))
         )
-    blocks += [*devices, *_notes(result, ())]
-    return Report((message("gpu.headline_unknown", query=asked.query),), "bad", tuple(blocks))
+    blocks += [*devices, Notes(None, (_next_step(asked),))]
+    headline = message("gpu.headline_unknown", query=asked.query)
+    if not asked.query.strip():
+        headline = message("gpu.headline_empty")
+    return Report((headline,), "bad", tuple(blocks))
 
 
 def _one(results: tuple[GpuResult, ...]) -> Report:
