@@ -91,7 +91,7 @@ def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
         elements *= extent
         if elements > MAX_ELEMENTS:
             raise files.malformed(path, "out_of_range", field=f"{name}.shape")
-    if (elements * BITS[dtype] + 7) // 8 != end - begin:
+    if elements * BITS[dtype] != (end - begin) * 8:  # the format has no tensor that ends inside a byte
         raise files.malformed(path, "size_mismatch", field=name)
     return StoredTensor(name, dtype, tuple(shape), end - begin, begin)
 
