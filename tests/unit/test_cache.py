@@ -127,3 +127,25 @@ def test_bytes_never_fall_with_context_or_sequences(
     here = kv_bytes((layer,), context, sequences, BF16, policy)
     assert kv_bytes((layer,), context + 1, sequences, BF16, policy) >= here
     assert kv_bytes((layer,), context, sequences + 1, BF16, policy) >= here
+
+
+def test_an_index_of_sparse_attention_is_cached_beside_the_latent() -> None:
+    sparse = LayerGroup("mla", 78, query_heads=64, latent_dim=512, rope_dim=64, index_dim=128)
+    assert elements_per_token(sparse) == 512 + 64 + 128
+    # Eight published start-up logs of GLM-5.1 with an FP8 cache: 61,464 B a token.
+    assert kv_bytes((sparse,), 1, 1, KvFormat("fp8", 1, 1), WINDOW_ONLY) == 61_464
+
+
+def test_kinds_that_are_nearly_as_many_form_one_group() -> None:
+    grouped = WINDOW_ONLY._replace(grouped=True)
+    near = (attention("full", 10, 8, 64), attention("sliding", 12, 8, 64, 128))
+    assert kv_bytes(near, 64, 1, BF16, grouped) == kv_bytes(near, 64, 1, BF16, WINDOW_ONLY)
+    far = (attention("full", 10, 8, 64), attention("sliding", 13, 8, 64, 128))
+    padded = (far[0], far[1]._replace(count=20))
+    assert kv_bytes(far, 64, 1, BF16, grouped) == kv_bytes(padded, 64, 1, BF16, WINDOW_ONLY)
+
+
+def test_what_does_not_divide_is_rounded_up() -> None:
+    layer = LayerGroup("mamba", 1, query_heads=9, kv_heads=5, state_size=1001)
+    split = shard((layer,), 2)[0]
+    assert (split.query_heads, split.kv_heads, split.state_size) == (5, 3, 501)

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.reason.memory.fit import CardMemory, Need, Setting, available_memory, fit, need, weights_per_card
+from assay.reason.memory.fit import CardMemory, Need, Setting, available_memory, fit, need
+from assay.reason.memory.overhead import overhead, scheduler_load
+from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import message
 from assay.types.model import LayerGroup, Model, TensorGroup
 from assay.types.plan import Workload
 from assay.types.quantity import Quantity, exact, unknown
-from assay.types.runtime import Activation, KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import Activation, ComputeBuffer, KvFormat, Runtime, RuntimeMemory
 
 GIB = 2**30
 BF16 = KvFormat("bf16", 1, 2)
@@ -24,12 +26,17 @@ MEMORY = RuntimeMemory(
     large_from=70 * GIB,
     large_except=("a100",),
     grouped=True,
+    hybrid_padding=1.5,
+    loaded={"mxfp4": Quantity(1.06, "ratio", "assumed", ("bound",), low=1.0, high=1.1)},
+    video_architectures=frozenset({"sees_video"}),
     terms={"context": Quantity(0.4 * GIB, "B", "assumed", low=0.1 * GIB, high=0.8 * GIB)},
     activation=Activation((2, 6, 12), (1, 2, 4), (1, 2, 4), ("bound",)),
     compute=None,
     sources=("vllm",),
 )
-VLLM = Runtime("vllm", "vLLM", "1", ("config",), "model", ("bf16",), "tensor", None, "", "", MEMORY, ())
+VLLM = Runtime(
+    "vllm", "vLLM", "1", ("config",), "model", ("bf16",), "tensor", None, "", "", "", frozenset(), MEMORY, ()
+)
 BLIND = VLLM._replace(memory=None, name="Blind")
 
 
@@ -153,7 +160,8 @@ def test_large_cards_batch_more_but_for_the_a100() -> None:
 
 def test_weights_split_over_cards_but_for_what_is_replicated() -> None:
     groups = (TensorGroup("mlp", "bf16", 500, 500, 1, 1000), TensorGroup("norm", "bf16", 5, 5, 1, 11))
-    split = weights_per_card(model(groups=groups, weights=exact(1011, "B", "documented")), 2)
+    sized = model(groups=groups, weights=exact(1011, "B", "documented"))
+    split = weights_per_card(sized, sized.weights, 2)
     assert split.value == 511
 
 
@@ -166,8 +174,12 @@ def test_tensor_parallelism_needs_heads_that_divide() -> None:
 def test_whole_layers_are_dealt_to_any_number_of_cards_and_the_fullest_counts() -> None:
     engine = VLLM._replace(split="layer")
     groups = (TensorGroup("mlp", "bf16", 500, 500, 1, 3200), TensorGroup("head", "bf16", 5, 5, 1, 100))
-    split = weights_per_card(model(groups=groups, weights=exact(3300, "B", "documented")), 3, "layer")
-    assert split.value == 100 + 3200 * 11 // 32
+    sized = model(groups=groups, weights=exact(3300, "B", "documented"))
+    # 32 layers and the output are 33 slots: 11 on each card, the fullest with 11 layers of 100 B.
+    assert weights_per_card(sized, sized.weights, 3, "layer").value == 1100
+    heavy = (groups[0], TensorGroup("head", "bf16", 5, 5, 1, 1000))
+    sized = model(groups=heavy, weights=exact(4200, "B", "documented"))
+    assert weights_per_card(sized, sized.weights, 3, "layer").value == 10 * 100 + 1000
     found = fit(Setting(model(1 * GIB), engine, card(cards=3), BF16), Workload(128, 1, 128))
     assert found.verdict == "yes"
     assert found.memory.kv.value == 11 * 128 * 2 * 8 * 128 * 2
@@ -207,3 +219,75 @@ def test_free_is_available_less_total(count: int) -> None:
     assert plan.free.value == pytest.approx((plan.available.value or 0) - (plan.total.value or 0))
     assert plan.free.low is not None
     assert plan.free.low <= (plan.free.value or 0)
+
+
+def test_more_sequences_than_the_schedulers_default_are_counted() -> None:
+    assert scheduler_load(MEMORY, "card", 24 * GIB, 1024, 1, 1).sequences == 256
+    assert scheduler_load(MEMORY, "card", 24 * GIB, 1024, 5000, 1).sequences == 5000
+
+
+def test_kv_heads_that_do_not_divide_are_refused_and_fewer_than_cards_are_replicated() -> None:
+    def verdict(query: int, kv: int, cards: int) -> str:
+        layers = (LayerGroup("full", 4, query, kv, 64, 64),)
+        return fit(Setting(model(1 * GIB, layers=layers), VLLM, card(cards=cards), BF16), Workload(128, 1, 128)).verdict
+
+    assert verdict(56, 8, 7) == "no"
+    assert verdict(32, 4, 8) == "yes"
+    assert verdict(32, 8, 4) == "yes"
+
+
+def test_a_latent_cache_has_no_kv_heads_to_divide() -> None:
+    layers = (LayerGroup("mla", 4, query_heads=128, kv_heads=1, latent_dim=512, rope_dim=64),)
+    found = fit(Setting(model(1 * GIB, layers=layers), VLLM, card(cards=8), BF16), Workload(128, 1, 128))
+    assert found.verdict == "yes"
+
+
+def test_scale_blocks_must_not_be_cut() -> None:
+    groups = (TensorGroup("experts", "fp8_block128", 1000, 100, 1, 1000),)
+    moe = model(1 * GIB, groups=groups, experts=128, experts_per_token=8, intermediate=8 * 1536)
+    cut = fit(Setting(moe, VLLM, card(cards=8), BF16), Workload(128, 1, 128))
+    assert (cut.verdict, cut.reasons[0].code) == ("no", "check.blocks")
+    assert fit(Setting(moe, VLLM, card(cards=4), BF16), Workload(128, 1, 128)).verdict == "yes"
+
+
+def test_weights_that_grow_when_loaded_are_an_interval() -> None:
+    groups = (TensorGroup("experts", "mxfp4", 100, 100, 1, 1000), TensorGroup("head", "bf16", 50, 50, 1, 100))
+    sized = model(groups=groups, weights=exact(1100, "B", "documented"))
+    loaded = loaded_weights(sized, MEMORY)
+    assert (loaded.low, loaded.value, loaded.high) == (1100, 1160, 1200)
+    assert loaded_weights(sized, None).value == 1100
+
+
+def test_several_cards_vision_and_video_cost_more() -> None:
+    terms = {
+        "context": exact(1, "B", "assumed"),
+        "graphs": exact(10, "B", "assumed"),
+        "graphs_mixed": exact(20, "B", "assumed"),
+        "parallel": exact(100, "B", "assumed"),
+        "vision": exact(1000, "B", "assumed"),
+        "vision_video": exact(5000, "B", "assumed"),
+    }
+    memory = MEMORY._replace(terms=terms)
+    seeing = (TensorGroup("vision", "bf16", 1, 1, 1, 2),)
+    assert overhead(model(), memory).value == 11
+    assert overhead(model(experts=8), memory).value == 21
+    assert overhead(model(), memory, 2).value == 111
+    assert overhead(model(groups=seeing), memory).value == 1011
+    assert overhead(model(groups=seeing, architecture="sees_video"), memory).value == 5011
+
+
+def test_caches_beside_recurrent_states_are_padded() -> None:
+    hybrid = (LayerGroup("full", 2, 4, 4, 64, 64), LayerGroup("linear", 6, 4, state_size=1000))
+    plain = need(Setting(model(layers=hybrid[:1]), VLLM, card(), BF16), 1024, 1)
+    padded = need(Setting(model(layers=hybrid), VLLM, card(), BF16), 1024, 1)
+    assert padded.kv == plain.kv * 1.5
+
+
+def test_latent_attention_keeps_scores_in_llama_cpps_buffer() -> None:
+    compute = ComputeBuffer((0, 0, 0), (0, 0, 0), (0, 0.5, 1.0), (0, 0, 0), ("bound",))
+    memory = MEMORY._replace(
+        activation=None, compute=compute, batched_tokens=(0, 0), ubatch_tokens=512, sequences=(0, 0)
+    )
+    engine = VLLM._replace(memory=memory, split="layer")
+    latent = (LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64),)
+    assert need(Setting(model(layers=latent), engine, card(), BF16), 1024, 1).activation[1] == 512 * 1024 * 128 * 4

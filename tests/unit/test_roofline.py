@@ -138,3 +138,10 @@ def test_the_longer_time_names_both() -> None:
     assert [name for name, _ in inner.inputs] == ["time to read", "time to multiply"]
     times = [figure for _, figure in inner.inputs]
     assert inner.high == max(figure.highest or 0 for figure in times)
+
+
+def test_what_only_runs_on_request_is_not_touched() -> None:
+    more = tuple(TensorGroup(role, "bf16", 999, 999, 1, 1998) for role in ("mtp", "adapter", "vision"))  # type: ignore[arg-type]
+    dressed = replace(MOE, groups=(*GROUPS, *more))
+    assert touched_bytes(dressed, 4) == touched_bytes(MOE, 4)
+    assert multiplied_parameters(dressed) == multiplied_parameters(MOE)

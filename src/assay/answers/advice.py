@@ -6,12 +6,14 @@ from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
 from assay.knowledge.catalog.weight_formats import sized, storage
+from assay.reason.memory.cache import FIXED
 from assay.reason.memory.fit import Setting, fit
 from assay.reason.memory.requantize import CONVERTED_ROLES, ElementCost, requantized
 from assay.types.message import Message, message
 from assay.types.plan import Fit, Workload
 
 PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
+MOST_SLOTS = 256
 SMALLER_FORMATS = ("fp8_block128", "nvfp4")
 """What 16-bit weights might be converted to, mildest first; what is lost by it is another question."""
 
@@ -27,11 +29,13 @@ def cost_of(name: str) -> ElementCost:
     return ElementCost(name, found.bits, found.scale_bits if block else 0, block)
 
 
-def launch(request: CheckRequest, setting: Setting, workload: Workload, column: tuple[CardCount, ...]) -> str | None:
+def launch(
+    request: CheckRequest, setting: Setting, workload: Workload, column: tuple[CardCount, ...], slots: int
+) -> str | None:
     """The command that runs these very weights.
 
     None where their file is yet to be made, or where a card lacks their numbers and what the runtime then does is not
-    known.
+    known. `slots` is how many sequences surely fit: a recurrent state is kept for every slot of the scheduler.
     """
     engine = setting.runtime
     if engine.launch is None or _file_is_missing(request, setting) or any(absent(setting, each) for each in column):
@@ -42,6 +46,8 @@ def launch(request: CheckRequest, setting: Setting, workload: Workload, column: 
         total_context=workload.context * workload.concurrency,
         concurrency=workload.concurrency,
     )
+    if any(layer.kind in FIXED for layer in setting.model.layers):
+        line += engine.launch_hybrid.format(slots=min(MOST_SLOTS, slots))
     if setting.card.cards > 1:
         line += engine.launch_tensor_parallel.format(cards=setting.card.cards)
     if request.kv is not None:
@@ -110,7 +116,7 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
     codes = {reason.code for reason in answer.reasons}
     if "check.beyond_model" in codes:
         return ()
-    if "check.heads" in codes:
+    if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))
     return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else ""))
 
@@ -126,10 +132,29 @@ def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, .
     return tuple(dict.fromkeys(said))
 
 
+def refusals(setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
+    """Number formats of weights or KV cache that a card lacks and the runtime is known to ask of it."""
+    said: list[Message] = []
+    for entry in column:
+        missing = _missing(entry)
+        asked = {_number_format(group.format) for group in setting.model.groups} & setting.runtime.needs_hardware
+        if setting.kv.id == "fp8":
+            asked |= {"fp8_e4m3"}
+        said += [
+            message("check.refused", "warning", gpu=entry.card.gpu.name, format=name, runtime=setting.runtime.name)
+            for name in sorted(asked & missing)
+        ]
+    return tuple(dict.fromkeys(said))
+
+
+def _missing(entry: CardCount) -> set[str]:
+    isa = entry.card.instruction_set
+    return {row.format for row in isa.support if row.verdict == "absent"} if isa else set()
+
+
 def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:
     """Weight formats of the model whose numbers the card's documents say it does not multiply."""
-    isa = entry.card.instruction_set
-    missing = {row.format for row in isa.support if row.verdict == "absent"} if isa else set()
+    missing = _missing(entry)
     stored = {group.format for group in setting.model.groups if group.role in CONVERTED_ROLES}
     return tuple(sorted(name for name in stored if _number_format(name) in missing))
 

@@ -16,7 +16,7 @@ from assay.types.runtime import KvFormat, Runtime
 DEFAULT_CONTEXT = 32_768
 DEFAULT_PROMPT = 1024
 MAX_CARDS = 16
-MAX_COLUMNS = 12
+MAX_COLUMNS = 40
 """Candidates of several ambiguous cards multiply; beyond this many columns the question is too vague to fork."""
 
 
@@ -59,7 +59,8 @@ def kv_of(chosen: str | None, engine: Runtime, model: Model) -> KvFormat:
         UsageError: the runtime has no such KV type.
     """
     if chosen is not None:
-        name = {"f16": "fp16", "f32": "fp32"}.get(chosen, chosen)
+        given = chosen.strip().lower()
+        name = {"f16": "fp16", "f32": "fp32"}.get(given, given)
         if name not in engine.kv_types:
             raise UsageError(
                 message("error.kv_not_in_runtime", kv=chosen, runtime=engine.name),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import advice, cost_of, launch, warnings
+from assay.answers.advice import advice, cost_of, launch, refusals, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
 from assay.answers.model import answer as read_model
@@ -17,7 +17,7 @@ from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Fit, GroupExecution, Prediction, Verdict, Workload
-from assay.types.quantity import Quantity, unknown
+from assay.types.quantity import Quantity, derive, unknown
 from assay.types.runtime import KvFormat, Runtime
 
 
@@ -65,11 +65,22 @@ def _weakest_card(column: tuple[CardCount, ...]) -> Card:
 def _slowest(figures: list[Quantity]) -> Quantity:
     """The lowest figure, counted at its lower end: of a card that shows itself as two devices, one."""
     slowest = min(figures, key=lambda figure: figure.lowest or 0.0)
-    return replace(slowest, value=slowest.lowest) if slowest.value is not None else slowest
+    return replace(slowest, value=slowest.lowest, low=None, high=None) if slowest.value is not None else slowest
+
+
+def _device_peak(card: Card) -> Quantity | None:
+    """The 16-bit peak of one device: of a product that shows itself as two, its share by memory."""
+    peak = dense_peak(card.peaks, "bf16") or dense_peak(card.peaks, "fp16")
+    sold, shown = card.gpu.memory_sold.value, card.gpu.memory_driver.value
+    if peak is None or not sold or not shown or shown > sold * 0.6:
+        return peak
+    devices = round(sold / shown)
+    formula = "published peak / devices that the product shows itself as"
+    return derive(peak.unit, formula, [("published peak", peak)], lambda whole: whole / devices)
 
 
 def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
-    peaks = [dense_peak(entry.card.peaks, "bf16") or dense_peak(entry.card.peaks, "fp16") for entry in column]
+    peaks = [_device_peak(entry.card) for entry in column]
     known = [peak for peak in peaks if peak is not None]
     return CardSpeed(
         bandwidth=_slowest([entry.card.gpu.bandwidth for entry in column]),
@@ -122,7 +133,11 @@ def result_of(
     if model.max_context is not None and workload.context > model.max_context:
         beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
         answer = answer._replace(verdict="no", reasons=(beyond,))
+    refused = refusals(setting, column)
+    if refused and answer.verdict == "yes":
+        answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
     speed = _speed(model, engine, workload, answer, column)
+    slots = int(answer.max_concurrency.value or workload.concurrency)
     return CheckResult(
         cards=column,
         fit=answer,
@@ -130,7 +145,7 @@ def result_of(
         execution=_execution(model),
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
-        launch=launch(request, setting, workload, column) if answer.verdict == "yes" else None,
+        launch=launch(request, setting, workload, column, slots) if answer.verdict == "yes" else None,
     )
 
 

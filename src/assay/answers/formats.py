@@ -14,12 +14,21 @@ from assay.types.message import Message, message
 
 
 class FormatAnswer(NamedTuple):
-    """One number format on one card: the verdict, what states it, and the known peaks."""
+    """One number format on one card: the verdict on its matrix units, what states it, and their dense peaks.
+
+    A format that the matrix units lack has no peaks there; `vector` holds the vector units' dense peaks.
+    """
 
     format: NumberFormat
     verdict: str
     support: FormatSupport | None
     peaks: tuple[Peak, ...]
+    vector: tuple[Peak, ...] = ()
+
+    @property
+    def on_vector_units(self) -> bool:
+        """Whether the vector units alone are known to multiply it."""
+        return self.verdict == "absent" and any(peak.rate.value for peak in self.vector)
 
 
 class CardFormats(NamedTuple):
@@ -42,12 +51,11 @@ def _formats(card: Card) -> tuple[FormatAnswer, ...]:
     answers = []
     for number_format in number_formats():
         row = support.get(number_format.id)
-        peaks = tuple(
-            peak
-            for peak in card.peaks
-            if peak.format == number_format.id and peak.unit == "matrix" and peak.sparsity == "dense"
-        )
-        answers.append(FormatAnswer(number_format, row.verdict if row else "unknown", row, peaks))
+        verdict = row.verdict if row else "unknown"
+        dense = [peak for peak in card.peaks if peak.format == number_format.id and peak.sparsity == "dense"]
+        matrix = tuple(peak for peak in dense if peak.unit == "matrix" and verdict != "absent")
+        vector = tuple(peak for peak in dense if peak.unit == "vector")
+        answers.append(FormatAnswer(number_format, verdict, row, matrix, vector))
     return tuple(answers)
 
 

@@ -1,4 +1,4 @@
-"""Every model of the catalogue on one card: fits as released, copies, context, speed, what can be done with it."""
+"""Every model of the catalogue on one card: fits as stored, copies, context, speed, what can be done with it."""
 
 from typing import Literal, NamedTuple
 
@@ -48,13 +48,17 @@ class ModelRow(NamedTuple):
 
 
 class TablesAnswer(NamedTuple):
-    """One table for each set of cards, forked where a card was ambiguous."""
+    """One table for each set of cards, forked where a card was ambiguous.
+
+    `models` counts those of the catalogue, `left_out` the rows that the filters took out of all tables.
+    """
 
     request: TablesRequest
     tables: tuple[tuple[ModelRow, ...], ...]
     identifications: tuple[Identification, ...]
     left_out: int
     messages: tuple[Message, ...]
+    models: int
 
 
 def mergeable(model: Model) -> Verdict:
@@ -111,7 +115,8 @@ def answer(request: TablesRequest) -> TablesAnswer:
     families = models.families()
     chosen = _family(request.family, families)
     columns, identifications = columns_of(request.gpus)
-    described = [model for name, model in all_described().items() if name in chosen]
+    everything = all_described()
+    described = [model for name, model in everything.items() if name in chosen]
     tables, left_out = [], 0
     for column in columns:
         rows = []
@@ -124,7 +129,7 @@ def answer(request: TablesRequest) -> TablesAnswer:
             result = result_of(asked, model, engine, kv, workload_of(asked, model, kv), column)
             rows.append(ModelRow(model, families.get(model.name, ""), result, mergeable(model), "unknown"))
         kept = sorted((row for row in rows if _wanted(row, request)), key=lambda row: _key(row, request.sort))
-        left_out += len(rows) - len(kept)
+        left_out += len(everything) - len(kept)
         tables.append(tuple(kept))
     notes = tuple(note for found in identifications for note in found.notes)
-    return TablesAnswer(request, tuple(tables), tuple(identifications), left_out, notes)
+    return TablesAnswer(request, tuple(tables), tuple(identifications), left_out, notes, len(everything))

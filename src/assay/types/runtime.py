@@ -47,6 +47,9 @@ class RuntimeMemory(NamedTuple):
         block_tokens: KV block of a paged cache; cell_padding: padding of a contiguous one.
         batched_tokens, sequences: scheduler defaults (small card, large card); ubatch_tokens: llama.cpp's micro-batch.
         grouped: whether windowed layers are padded to whole groups of layers.
+        hybrid_padding: factor on caches beside recurrent states, whose pages they are padded to.
+        loaded: bytes in memory over bytes in the file, by weight format, where they differ.
+        video_architectures: architectures whose vision tower is profiled with video.
         large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
         terms: fixed terms by name; activation, compute: the terms that depend on the model.
     """
@@ -61,6 +64,9 @@ class RuntimeMemory(NamedTuple):
     large_from: float
     large_except: tuple[str, ...]
     grouped: bool
+    hybrid_padding: float
+    loaded: dict[str, Quantity]
+    video_architectures: frozenset[str]
     terms: dict[str, Quantity]
     activation: Activation | None
     compute: ComputeBuffer | None
@@ -68,7 +74,10 @@ class RuntimeMemory(NamedTuple):
 
 
 class Runtime(NamedTuple):
-    """A runtime: its id, version, what it loads, which KV types it has, how it splits a model, how it is started."""
+    """A runtime: its id, version, what it loads, which KV types it has, how it splits a model, how it is started.
+
+    `needs_hardware` are the number formats that it refuses on cards which do not multiply them.
+    """
 
     id: str
     name: str
@@ -80,5 +89,7 @@ class Runtime(NamedTuple):
     launch: str | None
     launch_tensor_parallel: str
     launch_kv: str
+    launch_hybrid: str
+    needs_hardware: frozenset[str]
     memory: RuntimeMemory | None
     sources: tuple[str, ...]

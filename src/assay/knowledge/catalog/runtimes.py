@@ -49,6 +49,9 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         large_from=body.get("large_from_gib", 0) * 2**30,
         large_except=tuple(body.get("large_except", [])),
         grouped=bool(body.get("grouped", False)),
+        hybrid_padding=body.get("hybrid_padding", 1.0),
+        loaded={name: quantity(term, "ratio", "unknown.term") for name, term in body.get("loaded", {}).items()},
+        video_architectures=frozenset(body.get("video_architectures", [])),
         terms={name: quantity(term, "B", "unknown.term") for name, term in body.get("terms", {}).items()},
         activation=_activation(body.get("activation")),
         compute=_compute(body.get("compute")),
@@ -62,6 +65,7 @@ def runtime(name: str) -> Runtime:
     Raises:
         UsageError: no such runtime.
     """
+    name = name.strip().lower()
     body = store.entry("runtime", name)
     if body is None:
         known = ", ".join(store.names("runtime"))
@@ -77,6 +81,8 @@ def runtime(name: str) -> Runtime:
         launch=body.get("launch"),
         launch_tensor_parallel=body.get("launch_tensor_parallel", ""),
         launch_kv=body.get("launch_kv", ""),
+        launch_hybrid=body.get("launch_hybrid", ""),
+        needs_hardware=frozenset(body.get("needs_hardware", [])),
         memory=_memory(body.get("memory")),
         sources=tuple(body.get("sources", [])),
     )

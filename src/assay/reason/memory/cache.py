@@ -73,8 +73,20 @@ def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePo
     return min(window, context) * sequences
 
 
-def _row_bytes(elements: int, kv: KvFormat) -> float:
-    return elements * kv.block_bytes / kv.block
+SCALE_BLOCK, SCALE_BYTES = 128, 4
+"""FP8 caches of sparse attention keep one FP32 scale for 128 elements."""
+
+
+def row_bytes(layer: LayerGroup, kv: KvFormat) -> float:
+    """Bytes that one kept token takes in one layer.
+
+    A latent cache with an index for sparse attention has a layout of its own in FP8: latent and index in FP8 with their
+    scales, the rotary part in 16 bits (512 + 16 + 128 B and 128 + 4 B for DeepSeek-V3.2 and GLM-5).
+    """
+    if layer.kind == "mla" and layer.index_dim and kv.id == "fp8":
+        scaled = layer.latent_dim + layer.index_dim
+        return scaled + scaled / SCALE_BLOCK * SCALE_BYTES + 2 * layer.rope_dim
+    return elements_per_token(layer) * kv.block_bytes / kv.block
 
 
 def _padded_counts(layers: tuple[LayerGroup, ...]) -> tuple[LayerGroup, ...]:
@@ -95,7 +107,7 @@ def kv_bytes(layers: tuple[LayerGroup, ...], context: int, sequences: int, kv: K
     """Bytes of the growing and windowed caches of all layers for all sequences."""
     total = 0.0
     for layer in _padded_counts(layers) if policy.grouped else layers:
-        row = _row_bytes(elements_per_token(layer), kv)
+        row = row_bytes(layer, kv)
         if row:
             total += layer.count * tokens_kept(layer, context, sequences, policy) * row
     return ceil(total)

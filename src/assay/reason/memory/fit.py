@@ -7,16 +7,19 @@ pessimistic need fits, *no* if even the optimistic need does not, *unknown* betw
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
-from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
-from assay.reason.memory.trace import Inputs, cache_inputs, weight_inputs
+from assay.reason.memory.cache import FIXED, WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
+from assay.reason.memory.objections import objection
+from assay.reason.memory.trace import Inputs, cache_inputs
+from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model
 from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
 from assay.types.quantity import Quantity, derive, total, unknown
-from assay.types.runtime import KvFormat, Runtime, RuntimeMemory, Split
+from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
 
 MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
@@ -84,6 +87,8 @@ def need(setting: Setting, context: int, sequences: int) -> Need:
         low, _, high = extra.compute_bytes(setting.model, memory.compute, load)
         activation = (low, high)
     allocated = kv_bytes(layers, context, sequences, setting.kv, policy)
+    if memory.hybrid_padding != 1 and any(layer.kind in FIXED for layer in layers):
+        allocated = ceil(allocated * memory.hybrid_padding)
     return Need(allocated, min(window, allocated), state_bytes(layers, sequences), activation)
 
 
@@ -99,32 +104,6 @@ def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity
         [*inputs, ("runtime's fraction", memory.fraction)],
         lambda shown, kept, fraction: float(int((shown - kept) * fraction)),
         rising=(True, False, True),
-    )
-
-
-def weights_per_card(model: Model, cards: int, split: Split | None = "tensor") -> Quantity:
-    """Weight bytes on the fullest of `cards` cards.
-
-    Under tensor parallelism norms and routers are replicated; where whole layers are dealt out, the fullest card has
-    one layer more than its share, and embedding and head beside them.
-    """
-    if cards == 1:
-        return replace(model.weights, inputs=model.weights.inputs or weight_inputs(model))
-    if split == "layer":
-        whole = sum(group.size for group in model.groups if group.role in {"embedding", "head"})
-        layers = max(1, sum(layer.count for layer in model.layers))
-        return derive(
-            "B",
-            "(weights - embedding - head) x layers on the fullest card / layers + embedding + head",
-            [("weights", model.weights)],
-            lambda weights: float(-(-(weights - whole) * -(-layers // cards) // layers) + whole),
-        )
-    replicated = sum(group.size for group in model.groups if group.role in {"norm", "router"})
-    return derive(
-        "B",
-        "(weights - replicated) / cards + replicated",
-        [("weights", model.weights)],
-        lambda weights: float(-(-(weights - replicated) // cards) + replicated),
     )
 
 
@@ -156,7 +135,7 @@ def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
         reason = message("unknown.runtime_memory", runtime=setting.runtime.name)
         return unknown("B", reason), unknown("B", reason)
     load = _load(setting, memory, workload.context, workload.concurrency)
-    return extra.activation(setting.model, memory, load), extra.overhead(setting.model, memory)
+    return extra.activation(setting.model, memory, load), extra.overhead(setting.model, memory, setting.card.cards)
 
 
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
@@ -164,7 +143,8 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     model, cards = setting.model, setting.card.cards
     every = need(setting, workload.context, workload.concurrency)
     one = need(setting, workload.context, 1)
-    weights = weights_per_card(model, cards, setting.runtime.split)
+    memory = setting.runtime.memory
+    weights = weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
     inputs = _cache_inputs(setting, workload.context, workload.concurrency)
     kv = _described(model, every.kv, KV_FORMULA, every.kv_window, inputs)
     state = _described(model, every.state, "fixed state per layer x layers x sequences")
@@ -308,27 +288,14 @@ def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
     )
 
 
-def _objection(setting: Setting) -> tuple[Verdict, Message] | None:
-    """What a runtime has against this number of cards, whatever their memory."""
-    cards, engine = setting.card.cards, setting.runtime
-    if cards == 1:
-        return None
-    if engine.split is None:
-        return "unknown", message("check.split_unknown", "warning", runtime=engine.name)
-    heads = max((layer.query_heads for layer in setting.model.layers), default=0)
-    if engine.split == "tensor" and heads % cards:
-        return "no", message("check.heads", "warning", heads=heads, cards=cards, runtime=engine.name)
-    return None
-
-
 def fit(setting: Setting, workload: Workload) -> Fit:
     """The whole answer for one setting and workload."""
     plan = memory_plan(setting, workload)
     answer, reasons = verdict(plan)
     if setting.model.doubts and answer == "yes":
         answer, reasons = "unknown", (*setting.model.doubts, *reasons)
-    objection = _objection(setting)
-    if objection is not None and answer != "no":
-        answer, reasons = objection[0], (objection[1], *reasons)
+    against = objection(setting.model, setting.runtime, setting.card.cards)
+    if against is not None and answer != "no":
+        answer, reasons = against[0], (against[1], *reasons)
     context, sequences, copies = _stretch(setting, workload, plan)
     return Fit(answer, plan, context, sequences, copies, reasons)

@@ -98,17 +98,25 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
     return unknown("B", message("unknown.activation"))
 
 
-def overhead(model: Model, memory: RuntimeMemory) -> Quantity:
-    """Context and graphs of one process on one card, in bytes.
+def overhead(model: Model, memory: RuntimeMemory, cards: int = 1) -> Quantity:
+    """Context, graphs, communication buffers and a vision tower's profiling run of one process on one card, in bytes.
 
     Models with experts, latent attention or recurrent layers capture larger graphs.
     """
     terms = dict(memory.terms)
     mixed = bool(model.experts) or any(layer.kind in MIXED_KINDS for layer in model.layers)
-    if "graphs_mixed" in terms:
-        larger = terms.pop("graphs_mixed")
-        if mixed:
-            terms["graphs"] = larger
+    seeing = any(group.role == "vision" for group in model.groups)
+    video = model.architecture in memory.video_architectures
+    for name, wanted, instead in (
+        ("graphs_mixed", mixed, "graphs"),
+        ("vision_video", seeing and video, "vision"),
+        ("parallel", cards > 1, "parallel"),
+    ):
+        special = terms.pop(name, None)
+        if special is not None and wanted:
+            terms[instead] = special
+    if not seeing:
+        terms.pop("vision", None)
     if not terms:
         return unknown("B", message("unknown.overhead"))
     return total("B", tuple(terms.items()))

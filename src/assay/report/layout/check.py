@@ -62,17 +62,24 @@ def _stored(answer: CheckAnswer) -> str:
     return name if name.startswith("gguf:") else name.upper().replace("_", " ")
 
 
+DECISIVE = {
+    "check.beyond_model": "check.headline.beyond",
+    "check.refused": "check.headline.refused",
+    "check.heads": "check.headline.heads",
+    "check.blocks": "check.headline.heads",
+    "check.too_close": "check.headline.close",
+}
+"""Reasons that are not just a matter of memory, and the headline each has."""
+
+
 def _code(answer: CheckAnswer, result: CheckResult) -> str:
-    """The headline of one verdict: the reason decides where it is not just the memory."""
-    codes = {reason.code for reason in result.reasons}
-    if "check.beyond_model" in codes:
-        return "check.headline.beyond"
-    if "check.heads" in codes and result.verdict == "no":
-        return "check.headline.heads"
-    if result.verdict == "unknown" and "check.too_close" in codes:
-        return "check.headline.close"
+    """The headline of one verdict: where another reason than memory decides, it says so."""
+    codes = [reason.code for reason in result.reasons]
     if result.verdict != "yes":
-        return f"check.headline.{result.verdict}"
+        decisive = (DECISIVE[code] for code in codes if code in DECISIVE)
+        return next(decisive, f"check.headline.{result.verdict}")
+    if "check.format_absent" in codes:
+        return "check.headline.yes_memory"
     if answer.request.weights not in (None, answer.model.released_format):
         return "check.headline.yes_converted"
     released = answer.model.requantized_from is None and answer.model.released_format is not None

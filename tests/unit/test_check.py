@@ -1,0 +1,117 @@
+"""The verdict on the real catalogue: what joins the rooms, and published starts that failed."""
+
+import pytest
+
+from assay.answers.asked import CheckRequest
+from assay.answers.check import CheckResult, answer
+from assay.errors import MissingKnowledge, UsageError
+
+
+def result(model: str, gpu: str, **asked: object) -> CheckResult:
+    (only,) = answer(CheckRequest(model, (gpu,), **asked)).results  # type: ignore[arg-type]
+    return only
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "asked", "source"),
+    [
+        ("gpt-oss-120b", "h100-sxm5-80gb", {}, "vLLM issues 23278, 27508, 33155"),
+        ("Qwen/Qwen3-VL-235B-A22B-Instruct", "8x a100-sxm4-80gb", {}, "QwenLM/Qwen3-VL issue 1684"),
+        ("Qwen/Qwen3-235B-A22B-FP8", "8x h100-sxm5-80gb", {}, "vLLM issue 17569"),
+        ("Qwen/Qwen3-30B-A3B-FP8", "4x 4090", {}, "vLLM issue 25292"),
+        ("Qwen3-30B-A3B", "4x A10", {"context": 1024}, "vLLM issue 17469"),
+        ("01-ai/Yi-34B", "7x 4090", {"context": 2048}, "vLLM issue 11797"),
+        ("Llama-3.1-8B", "tesla-v100-pcie-32gb", {}, "vLLM asks for BF16 from capability 8.0"),
+    ],
+)
+def test_a_published_failure_is_no_yes(model: str, gpu: str, asked: dict[str, int], source: str) -> None:
+    assert result(model, gpu, **asked).verdict != "yes", source
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "asked", "source"),
+    [
+        ("meta-llama/Meta-Llama-3.1-70B", "6x 3090", {"runtime": "llama.cpp", "context": 4096}, "5.85 tok/s published"),
+        ("gpt-oss-120b", "rtx-pro-6000-blackwell-workstation-edition", {}, "made for one 80 GB card and more"),
+        ("Qwen3-30B-A3B", "rtx-pro-6000-blackwell-workstation-edition", {}, "the owner's own case"),
+    ],
+)
+def test_a_published_success_is_no_no(model: str, gpu: str, asked: dict[str, object], source: str) -> None:
+    assert result(model, gpu, **asked).verdict != "no", source
+
+
+def test_the_weakest_card_of_a_mixed_pair_counts() -> None:
+    pair = result("Qwen3-8B", "5090 + 3090")
+    alone = result("Qwen3-8B", "2x 3090")
+    assert pair.fit.memory.available == alone.fit.memory.available
+    assert pair.speed.decode_per_sequence.value == alone.speed.decode_per_sequence.value
+
+
+def test_layers_dealt_to_several_cards_are_no_faster() -> None:
+    one = result("Qwen3-8B", "3090", runtime="llama.cpp", context=2048)
+    two = result("Qwen3-8B", "2x 3090", runtime="llama.cpp", context=2048)
+    assert two.speed.decode_per_sequence.value == pytest.approx(one.speed.decode_per_sequence.value, rel=0.02)
+
+
+def test_the_cache_of_every_card_is_read() -> None:
+    few = result("Llama-3.3-70B", "8x h200-sxm-141gb", context=1024, concurrency=64)
+    many = result("Llama-3.3-70B", "8x h200-sxm-141gb", context=32_768, concurrency=64)
+    assert (many.speed.itl.value or 0) > 2 * (few.speed.itl.value or 0)
+
+
+def test_a_card_of_two_dies_is_one_device() -> None:
+    speed = result("Llama-3.1-8B", "MI250X", context=4096).speed.decode_per_sequence
+    assert speed.high is not None
+    assert speed.high < 1640e9 / 15e9
+
+
+def test_a_context_beyond_the_models_own_is_refused_and_no_cards_are_advised() -> None:
+    found = result("Qwen3-8B", "5090", context=1_000_000)
+    assert found.verdict == "no"
+    assert [reason.code for reason in found.reasons] == ["check.beyond_model"]
+    assert found.advice == ()
+
+
+def test_converted_weights_have_no_command_until_they_exist() -> None:
+    found = result("Qwen3-8B", "5090", weights="awq_int4")
+    assert found.verdict == "yes"
+    assert found.launch is None
+    assert "check.needs_file" in [reason.code for reason in found.reasons]
+
+
+def test_a_hybrid_model_is_started_with_as_many_slots_as_fit() -> None:
+    found = result("Qwen/Qwen3.5-27B", "rtx-pro-6000-blackwell-max-q-workstation-edition")
+    assert found.launch is not None
+    assert f"--max-num-seqs {int(found.fit.max_concurrency.value or 0)}" in found.launch
+
+
+def test_advice_names_cards_formats_and_what_divides() -> None:
+    codes = {advice.code for advice in result("Qwen3-30B-A3B", "5090").advice}
+    assert {"advice.weights", "advice.cards"} <= codes
+    (divides,) = result("Qwen3-30B-A3B", "3x 5090").advice
+    assert dict(divides.parameters) == {"count": 4, "gpu": "GeForce RTX 5090"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"kv": "q3"}, {"weights": "q4"}, {"runtime": "ollama"}, {"context": 0}, {"concurrency": -1}],
+)
+def test_what_is_not_known_is_a_usage_error(asked: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        result("Qwen3-8B", "5090", **asked)
+
+
+@pytest.mark.parametrize("asked", [{"adapters": 2}, {"offload": True}])
+def test_what_is_not_planned_yet_is_refused(asked: dict[str, object]) -> None:
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "5090", **asked)
+
+
+def test_names_of_runtimes_and_kv_types_are_taken_in_any_case() -> None:
+    assert result("Qwen3-8B", "h100-sxm5-80gb", runtime="VLLM", kv="FP8").verdict == "yes"
+
+
+def test_apples_machines_are_asked_about_mlx() -> None:
+    found = answer(CheckRequest("Qwen3-8B", ("m3 ultra",)))
+    assert found.runtime.id == "mlx"
+    assert found.results[0].verdict == "unknown"
