@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ASSAY = [sys.executable, "-c", "import sys; from assay.cli.main import main; sys.exit(main())"]
+ASSAY = [sys.executable, "-c", "import sys; from assay.cli.entry import main; sys.exit(main())"]
 CHECK = [*ASSAY, "check", "Qwen3-30B-A3B", "--gpu", "rtx-pro-6000-blackwell-workstation-edition", "--json"]
 CASES: dict[str, tuple[list[str], float | None]] = {
     "python -c pass": ([sys.executable, "-c", "pass"], None),

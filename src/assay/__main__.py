@@ -2,6 +2,6 @@
 
 import sys
 
-from assay.cli.main import main
+from assay.cli.entry import main
 
 sys.exit(main())

@@ -1,6 +1,8 @@
 """The catalogue's compiler and store: bases from sources, stale and corrupt files, folders that cannot be written."""
 
+import functools
 import json
+import os
 import sqlite3
 from pathlib import Path
 
@@ -156,6 +158,32 @@ def test_a_folder_that_cannot_be_written_is_compiled_in_memory(tmp_path: Path, m
     compiled = tmp_path / "compiled.sqlite"
     assert "1792" in body(open_catalogue(catalogue(tmp_path, GOOD), compiled))
     assert not compiled.exists()
+
+
+def test_a_file_damaged_in_its_middle_is_built_again_in_a_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, compiled = catalogue(tmp_path, GOOD), tmp_path / "compiled.sqlite"
+    monkeypatch.setattr(store, "DATA", data)
+    monkeypatch.setattr(store, "COMPILED", compiled)
+    monkeypatch.setattr(store, "_catalogue", functools.cache(lambda: open_catalogue(data, compiled)))
+    assert store.entry("gpu", "card") is not None
+    store._catalogue().close()
+    store._catalogue.cache_clear()
+    content = bytearray(compiled.read_bytes())
+    at = content.index(b"1792000000000")
+    content[at : at + 6] = b"\xff" * 6
+    compiled.write_bytes(bytes(content))
+    found = store.entry("gpu", "card")
+    assert found is not None
+    assert found["bandwidth"]["v"] == 1792e9
+    store._catalogue().close()
+
+
+def test_a_named_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "compiled.sqlite")
+    with pytest.raises(CorruptCatalogue):
+        open_catalogue(tmp_path / "no-toml-here", tmp_path / "compiled.sqlite")
 
 
 def test_bad_toml_in_a_checkout_is_named(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def _meta(connection: sqlite3.Connection, key: str) -> str | None:
 
 def _fresh(path: Path, stamp: str) -> sqlite3.Connection | None:
     """A connection to the file if it is of this schema and stamp."""
+    if not path.is_file():  # a named pipe in its place would be waited for
+        return None
     try:
         connection = _connect(path)
     except sqlite3.Error:
@@ -94,6 +96,8 @@ def open_catalogue(data: Path = DATA, compiled: Path = COMPILED) -> sqlite3.Conn
         stamp = stamp_of(data)
         return _fresh(compiled, stamp) or _rebuilt(data, compiled, stamp)
     try:
+        if not compiled.is_file():
+            raise sqlite3.OperationalError("no such file")
         connection = _connect(compiled)
         if _meta(connection, "schema") == str(SCHEMA):
             return connection
@@ -112,38 +116,46 @@ def _catalogue() -> sqlite3.Connection:
 
 def entry(kind: str, name: str) -> dict[str, Any] | None:
     """The body of one entry, or None."""
-    row = _query("SELECT body FROM entry WHERE kind = ? AND id = ?", (kind, name)).fetchone()
-    return None if row is None else json.loads(row[0])
+    rows = _rows("SELECT body FROM entry WHERE kind = ? AND id = ?", kind, name)
+    return json.loads(rows[0][0]) if rows else None
 
 
 def entries(kind: str) -> dict[str, dict[str, Any]]:
     """All entries of a kind, in the order of the files."""
-    rows = _query("SELECT id, body FROM entry WHERE kind = ? ORDER BY position", (kind,))
+    rows = _rows("SELECT id, body FROM entry WHERE kind = ? ORDER BY position", kind)
     return {name: json.loads(body) for name, body in rows}
+
+
+def fields(kind: str, wanted: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """Some fields of every entry of a kind, by id, bodies left unparsed; what is missing is left out."""
+    marks = ", ".join("?" for _ in wanted)
+    sql = f"SELECT id, json_extract(body, '$.id', {marks}) FROM entry WHERE kind = ? ORDER BY position"  # noqa: S608 -- marks
+    rows = _rows(sql, *(f"$.{name}" for name in wanted), kind)
+    return {
+        name: {key: value for key, value in zip(wanted, json.loads(values)[1:], strict=True) if value is not None}
+        for name, values in rows
+    }
 
 
 def names(kind: str) -> list[str]:
     """The ids of a kind, in the order of the files."""
-    return [row[0] for row in _query("SELECT id FROM entry WHERE kind = ? ORDER BY position", (kind,))]
-
-
-def texts(kind: str, field: str) -> dict[str, str]:
-    """One text field of every entry of a kind that has it, by id, without parsing the bodies."""
-    rows = _query("SELECT id, json_extract(body, ?) FROM entry WHERE kind = ? ORDER BY position", (f"$.{field}", kind))
-    return {name: str(text) for name, text in rows if text is not None}
+    return [row[0] for row in _rows("SELECT id FROM entry WHERE kind = ? ORDER BY position", kind)]
 
 
 def digest() -> str:
     """A digest of everything the catalogue says."""
-    row = _query("SELECT value FROM meta WHERE key = 'digest'", ()).fetchone()
-    return str(row[0])
+    return str(_rows("SELECT value FROM meta WHERE key = 'digest'")[0][0])
 
 
-def _query(sql: str, arguments: tuple[str, ...]) -> sqlite3.Cursor:
+def _rows(sql: str, *arguments: str) -> list[tuple[Any, ...]]:
+    """All rows of a query. A file that proves damaged is built again once, where there is TOML to build it from."""
     try:
-        return _catalogue().execute(sql, arguments)
+        return _catalogue().execute(sql, arguments).fetchall()
     except sqlite3.DatabaseError as error:
-        raise CorruptCatalogue(
-            message("error.catalogue_corrupt", file=COMPILED.name, reason=str(error)),
-            message("hint.reinstall"),
-        ) from error
+        if not (DATA / "gpus").is_dir():
+            raise CorruptCatalogue(
+                message("error.catalogue_corrupt", file=COMPILED.name, reason=str(error)), message("hint.reinstall")
+            ) from error
+    _catalogue.cache_clear()
+    COMPILED.unlink(missing_ok=True)
+    return _catalogue().execute(sql, arguments).fetchall()

@@ -1,6 +1,5 @@
 """GPUs of the catalogue, by id."""
 
-import json
 from typing import Any
 
 from assay.errors import UnknownGpu
@@ -73,26 +72,19 @@ def gpu(name: str) -> Gpu:
 
 
 IDENTITY_FIELDS = (
-    "$.name",
-    "$.vendor",
-    "$.architecture",
-    "$.status",
-    "$.driver_names",
-    "$.aliases",
-    "$.pci",
-    "$.memory_sold",
-    "$.memory_driver",
-    "$.memory_type",
+    "name",
+    "vendor",
+    "architecture",
+    "status",
+    "driver_names",
+    "aliases",
+    "pci",
+    "memory_sold",
+    "memory_driver",
+    "memory_type",
 )
 
 
 def identities() -> dict[str, dict[str, Any]]:
-    """What tells one GPU from another, for every GPU by id: one query that leaves the figures unparsed."""
-    paths = ", ".join(f"'{field}'" for field in IDENTITY_FIELDS)
-    sql = f"SELECT id, json_extract(body, {paths}) FROM entry WHERE kind = ? ORDER BY position"  # noqa: S608 - constants
-    names = [field.removeprefix("$.") for field in IDENTITY_FIELDS]
-    rows = store._query(sql, ("gpu",))  # noqa: SLF001 - a query of the catalogue's own room
-    return {
-        name: {key: value for key, value in zip(names, json.loads(values), strict=True) if value is not None}
-        for name, values in rows
-    }
+    """What tells one GPU from another, for every GPU by id, the figures left unparsed."""
+    return store.fields("gpu", IDENTITY_FIELDS)

@@ -123,4 +123,4 @@ def entry(wanted: str) -> Entry:
 
 def families() -> dict[str, str]:
     """The family of every model of the catalogue, by id."""
-    return store.texts(KIND, "family")
+    return {name: str(found["family"]) for name, found in store.fields(KIND, ("family",)).items() if found}
