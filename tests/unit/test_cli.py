@@ -89,7 +89,7 @@ def test_an_error_is_two_lines_and_a_hint(environment: dict[str, str]) -> None:
     done = _run(environment, "profile", "set", "ram-gib", "0")
     first, second = done.stderr.splitlines()
     assert first == "error: ram-gib cannot be 0"
-    assert second == "hint: a number above zero"
+    assert second == "hint: the value must be positive: a number above zero"
 
 
 def test_errors_speak_russian_and_keep_their_keywords(environment: dict[str, str]) -> None:
@@ -99,7 +99,7 @@ def test_errors_speak_russian_and_keep_their_keywords(environment: dict[str, str
         (("profile", "set", "ram-gib", "0"), {"LANG": "ru_RU.UTF-8"}),
     ):
         done = _run(environment, *arguments, **more)
-        assert done.stderr == "error: недопустимое значение ram-gib: 0\nhint: нужно число больше нуля\n"
+        assert done.stderr == "error: недопустимое значение ram-gib: 0\nhint: значение должно быть положительным: нужно число больше нуля\n"
 
 
 @pytest.mark.parametrize(
@@ -311,3 +311,23 @@ def test_the_help_of_every_command_has_an_example_in_both_languages(environment:
             assert not re.search(r"help\.\w", text)
             assert max(map(len, text.splitlines())) <= 100
     assert _run(environment).stdout.count("  assay ") == 3
+
+
+def _shell(environment: dict[str, str], line: str) -> int:
+    program = f"{sys.executable} -m assay"
+    return subprocess.run(["bash", "-c", line.replace("ASSAY", program)], env=environment, check=False).returncode
+
+
+@pytest.mark.parametrize("line", ["ASSAY nope 2>&-", "ASSAY nope 2>/dev/full"])
+def test_without_standard_error_the_exit_code_still_says_what_failed(environment: dict[str, str], line: str) -> None:
+    assert _shell(environment, line) == 2
+
+
+def test_a_document_that_finds_no_room_is_an_environment_failure(environment: dict[str, str]) -> None:
+    assert _shell(environment, "ASSAY gpu 4090 --json >/dev/full 2>/dev/null") == 4
+
+
+def test_half_a_character_is_not_a_bug(environment: dict[str, str], tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text('{"model_type": "\\ud800"}')
+    assert _shell(environment, f"ASSAY model {config} >/dev/null 2>&1") == 3

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 from assay.cli.door import Door
@@ -10,6 +11,9 @@ from assay.report.json import error as wire
 from assay.report.lines import clean
 from assay.report.words import say
 from assay.types.message import Message, message
+
+NEAR = 0.75
+"""click suggests from 0.6 on: `--gpu` for `--bogus` helps nobody."""
 
 
 class _Failure(NamedTuple):
@@ -30,11 +34,24 @@ def report_failure(error: BaseException, door: Door) -> int:
     if door.as_json:
         from assay.cli.output import print_json
 
-        print_json(document)
+        with suppress(OSError):  # a full disk: the words below still reach standard error
+            print_json(document)
     _traceback(error)
-    sys.stderr.write(f"error: {clean(say(failure.message, door.language))}\n")
-    sys.stderr.write(f"hint: {clean(say(failure.hint, door.language))}\n")
+    _tell(f"error: {clean(say(failure.message, door.language))}")
+    _tell(f"hint: {clean(say(failure.hint, door.language))}")
     return failure.exit_code
+
+
+def _tell(line: str) -> None:
+    """One line on standard error; without one, or with a full one, the exit code still says it."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        with suppress(OSError):  # or the interpreter fails once more while it exits, with a code of its own
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _traceback(error: BaseException) -> None:
@@ -67,7 +84,9 @@ def _usage(error: Exception) -> tuple[Message, Message]:
     context = getattr(error, "ctx", None)
     help_hint = message("hint.see_help", command=f"{context.command_path if context is not None else 'assay'} --help")
     if isinstance(error, complaint.NoSuchOption):
-        near = sorted(error.possibilities or ())
+        from difflib import get_close_matches
+
+        near = get_close_matches(error.option_name, sorted(error.possibilities or ()), n=3, cutoff=NEAR)
         hint = message("hint.did_you_mean", names=", ".join(near)) if near else help_hint
         return message("error.no_such_option", option=error.option_name), hint
     choices = getattr(getattr(getattr(error, "param", None), "type", None), "choices", None)

@@ -76,8 +76,6 @@ def _fail(error: BaseException, door: Door) -> int:
 
     try:
         code = report_failure(error, door)
-        if sys.stdout is not None:
-            sys.stdout.flush()
     except BrokenPipeError:
         return _leave_quietly()
     except BaseException as second:  # noqa: BLE001 -- the words themselves failed: say so without them
@@ -85,4 +83,11 @@ def _fail(error: BaseException, door: Door) -> int:
             sys.stderr.write(f"error: internal error: {type(error).__name__} ({type(second).__name__})\n")
         _leave_quietly()
         return FAILED
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _leave_quietly()
+    except OSError:  # the error document found no room either; the error stands on standard error
+        _leave_quietly()
     return code

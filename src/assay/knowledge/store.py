@@ -151,6 +151,8 @@ def _rows(sql: str, *arguments: str) -> list[tuple[Any, ...]]:
     """All rows of a query. A file that proves damaged is built again once, where there is TOML to build it from."""
     try:
         return _catalogue().execute(sql, arguments).fetchall()
+    except UnicodeEncodeError:  # half a character names nothing
+        return []
     except sqlite3.DatabaseError as error:
         if not (DATA / "gpus").is_dir():
             raise CorruptCatalogue(

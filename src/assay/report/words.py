@@ -80,6 +80,11 @@ def unit_name(code: str, scaled: float, language: Language) -> str:
     return say(message(code, count=int(scaled) if float(scaled).is_integer() else 2), language)
 
 
+def _printable(text: str) -> str:
+    """Text of a file that may hold half a character (a lone surrogate): no terminal can be sent one."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _feature(fact: str, language: Language) -> str:
     """A short fact of the catalogue (`passive cooling`, `24 GB`) in a language, or as it stands.
 
@@ -130,7 +135,7 @@ def _filled(template: str, parameters: Mapping[str, Parameter], language: Langua
         if spec == "features":
             return ", ".join(_feature(fact, language) for fact in str(given).split(", "))
         if isinstance(given, bool) or not isinstance(given, (int, float)):
-            return "" if given is None else str(given)
+            return "" if given is None else _printable(str(given))
         return in_unit(given, spec, language) if spec else plain(given, language)
 
     text = PLACEHOLDER.sub(value, template)
