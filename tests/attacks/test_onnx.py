@@ -158,20 +158,44 @@ def test_graphs_in_graphs(tmp_path: Path) -> None:
     assert found.message.code == "error.malformed.nesting"
 
 
-def test_names_that_are_no_text(tmp_path: Path) -> None:
-    node = field(1, b"\xff\xfe") + field(4, b"MatMul")
-    content = field(7, field(1, node)) + field(8, b"\x10\x15")
-    (tmp_path / "x.onnx").write_bytes(content)
-    try:
-        reader.read(tmp_path / "x.onnx")
-    except AssayError as error:
-        assert error.message.code == "error.malformed.protobuf"  # noqa: PT017 - libraries differ in reading them
+@pytest.mark.parametrize(
+    "content",
+    [
+        field(7, field(1, field(1, b"\xff\xfe") + field(4, b"MatMul"))),
+        field(7, field(1, field(4, b"\xc3"))),
+        field(7, field(5, b"\x08\x01\x10\x01" + field(8, b"\xff"))),
+        field(7, field(5, b"\x08\x01\x10\x01" + field(13, field(1, b"\xff")))),
+        field(8, field(1, b"\xff")) + field(7, b""),
+    ],
+)
+def test_names_that_are_no_text(tmp_path: Path, content: bytes) -> None:
+    error = refused(tmp_path / "x.onnx", content + field(8, b"\x10\x15"))
+    assert error.message.code == "error.malformed.protobuf"
+
+
+def test_an_input_whose_name_is_no_text_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(field(7, field(11, field(1, b"\xff"))) + field(8, b"\x10\x15"))
+    assert reader.read(tmp_path / "x.onnx").layers == ()
 
 
 @pytest.mark.parametrize("bits", [0, 9, 2**40])
 def test_attributes_out_of_range(tmp_path: Path, bits: int) -> None:
     node = helper.make_node("MatMulNBits", ["x", "w"], ["y"], domain="com.microsoft", K=2, N=2, bits=bits)
     assert refused(tmp_path / "x.onnx", model(tensor(), nodes=(node,))).message.code == "error.malformed.out_of_range"
+
+
+@pytest.mark.parametrize("op", ["DequantizeLinear", "MatMulNBits", "QMoE", "MatMulInteger", "Constant", "If"])
+def test_nodes_without_inputs_or_outputs(tmp_path: Path, op: str) -> None:
+    for inputs in ([], ["w"], ["", "w"]):
+        node = helper.make_node(op, inputs, [])
+        (tmp_path / "x.onnx").write_bytes(model(tensor(dtype=TensorProto.INT8), nodes=(node,)))
+        with pytest.raises(MalformedFile):
+            reader.read(tmp_path / "x.onnx")
+        (tmp_path / "x.onnx").write_bytes(model(tensor(dtype=TensorProto.INT8, data=bytes(2)), nodes=(node,)))
+        try:
+            assert reader.read(tmp_path / "x.onnx").weights.value == 2
+        except MalformedFile as error:
+            assert error.message.code == "error.malformed.out_of_range"  # noqa: PT017 - attributes are missing too
 
 
 def nodes(body: bytes, number: int) -> bytes:

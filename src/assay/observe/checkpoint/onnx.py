@@ -62,15 +62,12 @@ def _parsed(path: Path) -> Any:
     return model
 
 
-def _weights(model: Any, path: Path) -> tuple[list[Weight], list[onnx_graph.Scope]]:
+def _weights(model: Any, path: Path) -> list[Weight]:
     store = Store(path)
-    try:
-        found = list(onnx_graph.scopes(model.graph, store))
-        for function in model.functions:
-            found += onnx_graph.scopes(function, store)
-        return onnx_graph.weights(found), found
-    except UnicodeDecodeError as error:
-        raise files.malformed(str(path), "protobuf", field="text") from error
+    found = list(onnx_graph.scopes(model.graph, store))
+    for function in model.functions:
+        found += onnx_graph.scopes(function, store)
+    return onnx_graph.weights(found)
 
 
 def _from_layout(architecture: str, layout: Layout) -> _Known:
@@ -109,7 +106,7 @@ def _from_inputs(graph: Any) -> tuple[LayerGroup, ...]:
     """Layers by the cached keys and values that the graph takes: heads and elements per head are in their shapes."""
     shapes: dict[int, dict[str, tuple[int, int]]] = {}
     for value in graph.input:
-        match = PAST.fullmatch(value.name)
+        match = PAST.fullmatch(value.name) if isinstance(value.name, str) else None
         sizes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if match and len(sizes) == 4 and 0 < sizes[1] < 2**16 and 0 < sizes[3] < 2**16:
             shapes.setdefault(int(match[1]), {})[match[2]] = (sizes[1], sizes[3])
@@ -177,7 +174,7 @@ def read(path: Path) -> Model:
         MissingExtra: the package onnx is not installed.
     """
     model = _parsed(path)
-    weights, _ = _weights(model, path)
+    weights = _weights(model, path)
     known, doubts = _beside(path, model.graph)
     groups = _groups(weights, known)
     if any(group.format == "unknown" for group in groups):

@@ -81,6 +81,10 @@ def _input(node: Any, index: int) -> str:
     return node.input[index] if index < len(node.input) else ""
 
 
+def _output(node: Any) -> str:
+    return node.output[0] if node.output else ""
+
+
 def scopes(graph: Any, store: Store, outer: Scope | None = None) -> Iterator[Scope]:
     """A graph and all graphs inside its nodes, the outer ones first, each with the tensors it holds.
 
@@ -113,7 +117,7 @@ def _user(scope: Scope, output: str) -> tuple[Any, str]:
     """(the node that multiplies by a dequantized weight, the name it has there), or None and the last name."""
     node = None
     for _ in range(4):  # a weight may pass a Transpose or a Reshape on its way
-        node = scope.readers.get(output)
+        node = scope.readers.get(output) if output else None
         if node is None or node.op_type not in MOVES or not node.output:
             break
         output = node.output[0]
@@ -148,14 +152,14 @@ def _qdq(scope: Scope, node: Any, weight: Stored) -> _Claim:
     if dtype == "INT32":
         name = "other"  # a bias in the accumulator's type
     elif dtype == "INT8":
-        name = "int8_w8a8" if _integer_activations(scope, node.output[0]) else "onnx_int8"
+        name = "int8_w8a8" if _integer_activations(scope, _output(node)) else "onnx_int8"
     elif dtype in ("INT4", "INT2"):
         name = "onnx_int4" if dtype == "INT4" else "onnx_int2"
     elif dtype == "FLOAT4E2M1" and twice:
         name = "nvfp4"
     elif dtype == "FLOAT8E4M3FN":
         name = _fp8(scope, node, parts[0])
-    user, _ = _user(scope, node.output[0])
+    user, _ = _user(scope, _output(node))
     return _Claim(name, weight.elements, parts, node.name if user is None else user.name)
 
 
@@ -163,7 +167,7 @@ def _fp8(scope: Scope, node: Any, scale: str) -> str:
     owner = scope.owner(scale)
     if owner is None or _attribute(node, "block_size", 0):
         return "unknown"
-    both = _integer_activations(scope, node.output[0])
+    both = _integer_activations(scope, _output(node))
     if owner.tensors[scale].elements == 1:
         return "fp8" if both else "unknown"
     return "fp8_channel" if both else "fp8_w8a16"

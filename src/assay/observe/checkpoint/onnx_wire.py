@@ -13,7 +13,7 @@ from typing import BinaryIO, Final, NoReturn
 from assay.observe.checkpoint import files
 
 MAX_FIELDS = 400_000
-MAX_MESSAGES = {"node": 50_000, "tensor": 50_000, "attribute": 150_000, "graph": 10_000}
+MAX_MESSAGES = {"node": 50_000, "tensor": 50_000, "attribute": 150_000, "entry": 150_000}
 """An exported decoder of 80 layers has about 15,000 nodes; each takes a kilobyte here."""
 MAX_KEPT_BYTES = 8 * 2**20
 MAX_GRAPHS_DEEP = 16
@@ -21,20 +21,24 @@ CHUNK_BYTES = 2**16
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 KEPT: Final = {
-    "model": frozenset({1, 8}),  # ir_version, opset_import
+    "model": frozenset({1}),  # ir_version
+    "operators": frozenset({1, 2}),  # domain, version
     "graph": frozenset({2, 11}),  # name, input
     "node": frozenset({1, 2, 3, 4, 7}),  # input, output, name, op_type, domain
     "attribute": frozenset({1, 3, 20}),  # name, i, type
-    "tensor": frozenset({1, 2, 8, 13, 14}),  # dims, data_type, name, external_data, data_location
+    "tensor": frozenset({1, 2, 8, 14}),  # dims, data_type, name, data_location
+    "entry": frozenset({1, 2}),  # key, value
     "sparse": frozenset({3}),  # dims
     "function": frozenset({1, 10}),  # name, domain
 }
 INNER: Final = {
-    "model": {7: "graph", 25: "function"},
+    "model": {7: "graph", 8: "operators", 25: "function"},
+    "operators": {},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph"},
-    "tensor": {},
+    "tensor": {13: "entry"},
+    "entry": {},
     "sparse": {1: "tensor", 2: "tensor"},
     "function": {7: "node"},
 }
@@ -44,6 +48,8 @@ DOC_STRING: Final = 12
 LONGEST_KEPT = 4096
 MAX_INPUTS = 2048
 INPUT: Final = 11
+NO_TEXT: Final = frozenset({("tensor", 1), ("sparse", 3), ("graph", INPUT)})
+"""Kept fields that are packed numbers or messages; all others are text."""
 LONGEST_SHAPE = 640
 """Bytes of 64 dimensions."""
 
@@ -181,7 +187,7 @@ class Walk:
             elif wire == VARINT:
                 parts += self._number(number, end, kept)
             elif number in kept and wire == BYTES and self._wanted(kind, number, length):
-                parts.append(self._copied(number, length))
+                parts.append(self._copied(number, length, text=(kind, number) not in NO_TEXT))
             else:
                 if kind == "tensor" and number in DATA:
                     data[number] = data.get(number, 0) + length
@@ -205,11 +211,17 @@ class Walk:
         value = self._varint(end)
         return [varint(number << 3) + varint(value)] if number in kept else []
 
-    def _copied(self, number: int, length: int) -> bytes:
+    def _copied(self, number: int, length: int, *, text: bool) -> bytes:
         self.kept += length
         if length > LONGEST_KEPT or self.kept > MAX_KEPT_BYTES:
             self.broken(f"field {number}", "count_too_large")
-        return _delimited(number, self._take(length))
+        content = self._take(length)
+        if text:
+            try:
+                content.decode()
+            except UnicodeDecodeError:  # the library would give bytes where text is due
+                self.broken(f"field {number}", "protobuf")
+        return _delimited(number, content)
 
 
 def structure(path: Path) -> bytes:
