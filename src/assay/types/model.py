@@ -93,6 +93,8 @@ class Model:
         notes: what to know.
         optional: tensors of the checkpoint that a runtime loads only on request (multi-token prediction layers);
             not part of `groups` and `weights`.
+        like: id of the catalogue's architecture that an unknown one is taken to be like, by its keys: an assumption
+            that every figure of the model rests on. None for a known architecture.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Model:
     doubts: tuple[Message, ...] = ()
     notes: tuple[Message, ...] = ()
     optional: tuple[TensorGroup, ...] = ()
+    like: str | None = None
 
     @property
     def parameters(self) -> int:

@@ -105,6 +105,10 @@ def exact(value: float, unit: str, basis: Basis, *sources: str, note: Message | 
     return Quantity(value, unit, basis, sources, note=note)
 
 
+ASKED = "as-asked"
+"""The source of a number that the question itself gave: tokens, sequences, cards."""
+
+
 def _merged_sources(parts: Sequence[Quantity]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(source for part in parts for source in part.sources))
 

@@ -88,11 +88,6 @@ def runtime(name: str) -> Runtime:
     )
 
 
-def runtimes() -> list[str]:
-    """The ids of all runtimes."""
-    return store.names("runtime")
-
-
 def kv_format(name: str) -> KvFormat:
     """The KV element format with this id.
 

@@ -116,7 +116,7 @@ def _described(model: Model, value: float, formula: str, low: float | None = Non
         model.weights.sources,
         low=low if low is not None and low < value else None,
         high=value if low is not None and low < value else None,
-        weakest="documented",
+        weakest="assumed" if model.like else "documented",
         weakest_share=1.0,
         formula=formula,
         inputs=inputs,
@@ -126,7 +126,7 @@ def _described(model: Model, value: float, formula: str, low: float | None = Non
 def _cache_inputs(setting: Setting, context: int, sequences: int) -> Inputs:
     memory = setting.runtime.memory
     policy = WINDOW_ONLY if memory is None else _policy(memory, _load(setting, memory, context, sequences))
-    return cache_inputs(divided(setting), context, sequences, setting.kv, policy)
+    return cache_inputs(divided(setting), (context, sequences), setting.kv, policy, setting.model.weights.sources)
 
 
 def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:

@@ -78,9 +78,9 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
             activation_inputs(
                 model,
                 round(_mlp_row(model) / load.cards),
-                load.batched_tokens,
-                load.sequences,
+                (load.batched_tokens, load.sequences),
                 (memory.activation.hidden, memory.activation.width, memory.activation.logits),
+                memory.sources,
             ),
         )
     if memory.compute is not None:
@@ -93,6 +93,7 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
                 load.batched_tokens,
                 load.context * load.sequences,
                 (memory.compute.logits, memory.compute.mask, memory.compute.fixed),
+                memory.sources,
             ),
         )
     return unknown("B", message("unknown.activation"))

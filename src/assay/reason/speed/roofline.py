@@ -10,7 +10,7 @@ from typing import NamedTuple
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Bound, Prediction
-from assay.types.quantity import Quantity, derive, exact, unknown
+from assay.types.quantity import ASKED, Quantity, derive, exact, unknown
 
 
 class CardSpeed(NamedTuple):
@@ -27,11 +27,11 @@ class CardSpeed(NamedTuple):
 def cards_together(count: int, share: Quantity) -> Quantity:
     """Cards' worth of work of `count` cards: 1 + (count - 1) x the share of the gain that communication leaves."""
     if count == 1:
-        return exact(1, "card", "documented")
+        return exact(1, "card", "documented", ASKED)
     return derive(
         "card",
         "1 + (cards - 1) x share of the gain that communication leaves",
-        [("cards", exact(count, "card", "documented")), ("share of the gain", share)],
+        [("cards", exact(count, "card", "documented", ASKED)), ("share of the gain", share)],
         lambda cards, kept: 1 + (cards - 1) * kept,
     )
 
@@ -86,15 +86,15 @@ def _described(
         unit,
         "derived",
         model.weights.sources,
-        weakest=model.weights.root,
+        weakest="assumed" if model.like else model.weights.root,
         weakest_share=1.0,
         formula=formula,
         inputs=inputs,
     )
 
 
-def _count(value: float) -> Quantity:
-    return exact(value, "", "documented")
+def _count(value: float, *sources: str) -> Quantity:
+    return exact(value, "", "documented", *sources)
 
 
 def _touched(model: Model, tokens: int) -> Quantity:
@@ -112,9 +112,9 @@ def _touched(model: Model, tokens: int) -> Quantity:
         (
             ("other weights", _described(model, whole - experts * share, "B", "all weights but experts")),
             ("experts", _described(model, experts, "B", "weights of all experts")),
-            ("chosen experts", _count(model.experts_per_token)),
-            ("experts of a layer", _count(model.experts)),
-            ("tokens of the step", _count(tokens)),
+            ("chosen experts", _count(model.experts_per_token, *model.weights.sources)),
+            ("experts of a layer", _count(model.experts, *model.weights.sources)),
+            ("tokens of the step", _count(tokens, ASKED)),
         ),
     )
 
@@ -146,7 +146,7 @@ def _read_time(model: Model, card: CardSpeed, efficiency: Efficiency, kv: float,
 
 def _compute_time(model: Model, card: CardSpeed, efficiency: Efficiency, tokens: int) -> Quantity:
     active = multiplied_parameters(model)
-    inputs = (("parameters a token meets", _count(active)), ("tokens", _count(tokens)))
+    inputs = (("parameters a token meets", _count(active, *model.weights.sources)), ("tokens", _count(tokens, ASKED)))
     work = _described(model, 2.0 * active * tokens, "FLOP", "2 x parameters a token meets x tokens", inputs)
     return derive(
         "s",
@@ -177,7 +177,7 @@ def _with_layers(model: Model, time: Quantity, efficiency: Efficiency) -> Quanti
     return derive(
         "s",
         "time + layers x cost of a layer",
-        [("time", time), ("layers", _count(layers)), ("cost of a layer", efficiency.layer)],
+        [("time", time), ("layers", _count(layers, *model.weights.sources)), ("cost of a layer", efficiency.layer)],
         lambda seconds, count, each: seconds + count * each,
     )
 
