@@ -61,6 +61,7 @@ unit: $(VENV)/.stamp-test $(TEST_MODELS)/.stamp
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/readers.py
 
 schemas: $(VENV)/.stamp-test
 	$(BIN)/python tools/json_schemas.py

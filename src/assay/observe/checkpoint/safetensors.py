@@ -66,6 +66,20 @@ def header(path: Path) -> dict[str, Any]:
     return document
 
 
+def _extents(path: str, name: str, shape: Any) -> tuple[tuple[int, ...], int]:
+    """(shape, its product) of non-negative integers; a plain loop, since an index has 100,000 tensors."""
+    if not isinstance(shape, list):
+        raise files.malformed(path, "not_integer_list", field=f"{name}.shape")
+    elements = 1
+    for extent in shape:
+        if type(extent) is not int or extent < 0:
+            raise files.malformed(path, "not_integer_list", field=f"{name}.shape")
+        elements *= extent
+        if elements > MAX_ELEMENTS:
+            raise files.malformed(path, "out_of_range", field=f"{name}.shape")
+    return tuple(shape), elements
+
+
 def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
     if not isinstance(entry, dict):
         raise files.malformed(path, "not_object", field=name)
@@ -79,21 +93,17 @@ def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
             file=path,
             field=f"{name}.dtype",
         )
-    if not isinstance(shape, list) or not all(type(extent) is int and extent >= 0 for extent in shape):
-        raise files.malformed(path, "not_integer_list", field=f"{name}.shape")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(type(end) is int for end in offsets):
+    extents, elements = _extents(path, name, shape)
+    if not isinstance(offsets, list) or len(offsets) != 2:
         raise files.malformed(path, "not_integer_list", field=f"{name}.data_offsets")
     begin, end = offsets
+    if type(begin) is not int or type(end) is not int:
+        raise files.malformed(path, "not_integer_list", field=f"{name}.data_offsets")
     if not 0 <= begin <= end <= space:
         raise files.malformed(path, "offset_outside", field=f"{name}.data_offsets")
-    elements = 1
-    for extent in shape:
-        elements *= extent
-        if elements > MAX_ELEMENTS:
-            raise files.malformed(path, "out_of_range", field=f"{name}.shape")
     if elements * BITS[dtype] != (end - begin) * 8:  # the format has no tensor that ends inside a byte
         raise files.malformed(path, "size_mismatch", field=name)
-    return StoredTensor(name, dtype, tuple(shape), end - begin, begin)
+    return StoredTensor(name, dtype, extents, end - begin, begin)
 
 
 def tensors(path: Path) -> list[StoredTensor]:

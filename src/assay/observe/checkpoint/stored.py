@@ -16,6 +16,8 @@ PARTS = (
     "qzeros", "scales", "g_idx", "k_scale", "v_scale", "q_scale", "prob_output_scale", "scale",
 )  # fmt: skip
 """Last words of the tensors that belong to a matrix, beside `weight` itself."""
+WHOLE = frozenset({"weight", "weight_packed", "qweight", "_blocks"})
+"""Parts that hold a matrix's elements."""
 PACKED = frozenset({"U8", "I8", "I32", "U32", "F8_E4M3", "F8_E5M2", "F4"})
 
 
@@ -40,6 +42,8 @@ class Matrix(NamedTuple):
 def _split(name: str) -> tuple[str, str]:
     """(module, part) of a tensor's name; a part is `weight`, `bias` or one of the scales."""
     module, _, last = name.rpartition(".")
+    if last == "weight" and ".weight." not in name:
+        return module, last
     for suffix in ("_blocks", "_scales"):
         if last.endswith(suffix):
             return f"{module}.{last.removesuffix(suffix)}", suffix
@@ -133,23 +137,46 @@ def _recognised(parts: dict[str, StoredTensor]) -> tuple[str, int]:  # noqa: PLR
     return plain[0], weight.elements
 
 
-def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
-    """All weights of a checkpoint, each with its scales, in the order of the files."""
-    gathered: dict[str, dict[str, StoredTensor]] = {}
+def _plain(weight: StoredTensor, types: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
+    """(format, parameters) of a weight alone in an unconverted type, which most are; None for all others."""
+    if weight.dtype in PACKED:
+        return None
+    found = types.get(weight.dtype)
+    return None if found is None or BITS[weight.dtype] != found[1] else (found[0], weight.elements)
+
+
+def _gathered(tensors: list[StoredTensor]) -> dict[str, StoredTensor | dict[str, StoredTensor]]:
+    """By module: its only weight, or its parts by their names. An index has 100,000 modules of one weight each."""
+    found: dict[str, StoredTensor | dict[str, StoredTensor]] = {}
     for tensor in tensors:
         module, part = _split(tensor.name)
-        parts = gathered.setdefault(module, {})
-        parts[part if part not in parts else tensor.name] = tensor
+        known = found.get(module)
+        if known is None:
+            found[module] = tensor if part == "weight" else {part: tensor}
+            continue
+        if not isinstance(known, dict):
+            known = found[module] = {"weight": known}
+        known[part if part not in known else tensor.name] = tensor
+    return found
+
+
+def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
+    """All weights of a checkpoint, each with its scales, in the order of the files."""
+    types = weight_formats.safetensors_types()
     found = []
-    for module, parts in gathered.items():
-        owner = module
-        alone = not parts.keys() & {"weight", "weight_packed", "qweight", "_blocks"}
-        if alone:
+    for module, held in _gathered(tensors).items():
+        parts = held
+        if not isinstance(parts, dict):
+            plain = _plain(parts, types)
+            if plain is not None:
+                found.append(Matrix(bare(module.removesuffix(".bias")), *plain, parts.size))
+                continue
+            parts = {"weight": parts}
+        size = sum([part.size for part in parts.values()])
+        if WHOLE.isdisjoint(parts):
             # Scales of the KV cache and the like belong to no weight: their bytes count, their numbers do not.
-            size = sum(part.size for part in parts.values())
-            found.append(Matrix(bare(owner), "fp32", 0, size, 0))
+            found.append(Matrix(bare(module), "fp32", 0, size, 0))
             continue
         name, parameters = _recognised(parts)
-        size = sum(part.size for part in parts.values())
-        found.append(Matrix(bare(owner.removesuffix(".bias")), name, parameters, size))
+        found.append(Matrix(bare(module.removesuffix(".bias")), name, parameters, size))
     return found
