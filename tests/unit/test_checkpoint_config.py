@@ -7,10 +7,17 @@ from typing import Any
 
 import pytest
 
-from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedArchitecture
+from assay.errors import (
+    MalformedFile,
+    UnknownModel,
+    UnsupportedArchitecture,
+    UnsupportedFile,
+    UsageError,
+)
 from assay.knowledge import store
 from assay.observe.checkpoint.config import Origin, model
 from assay.observe.checkpoint.read import read
+from assay.types.message import message
 from assay.types.model import Model
 
 ORIGIN = Origin("test", "config.json", "config", ("config.json",))
@@ -231,9 +238,45 @@ def test_what_does_not_exist() -> None:
 
 
 def test_a_folder_without_configuration(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile) as caught:
+    with pytest.raises(UnknownModel) as caught:
         read(tmp_path)
-    assert caught.value.message.code == "error.unreadable.missing"
+    assert caught.value.message == message("error.no_model_in_folder", folder=tmp_path.name)
+    assert caught.value.hint.code == "hint.model_files"
+
+
+def test_a_folder_with_tensors_alone_lacks_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(tmp_path)
+    assert caught.value.message == message("error.no_config_beside", file="model.safetensors")
+
+
+@pytest.mark.parametrize("content", [b"root:x:0:0:root:/root:/bin/sh\n", b"", b"\x7fELF\x02\x01\x01"])
+def test_a_file_that_is_no_model_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "passwd"
+    path.write_bytes(content)
+    with pytest.raises(MalformedFile) as caught:
+        read(path)
+    assert (caught.value.message.code, caught.value.hint.code) == ("error.not_a_model", "hint.model_files")
+
+
+def test_an_empty_name_is_a_usage_error() -> None:
+    for text in ("", "  "):
+        with pytest.raises(UsageError) as caught:
+            read(text)
+        assert caught.value.message.code == "error.empty_model"
+
+
+def test_gguf_and_safetensors_are_known_by_their_first_bytes(tmp_path: Path) -> None:
+    gguf, tensors = tmp_path / "8f3a", tmp_path / "77c0"
+    gguf.write_bytes(b"GGUF\x09\0\0\0" + bytes(16))
+    with pytest.raises(UnsupportedFile) as caught:
+        read(gguf)
+    assert caught.value.message.code == "error.gguf_version"
+    tensors.write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    with pytest.raises(UnsupportedArchitecture) as missing:
+        read(tensors)
+    assert missing.value.message.code == "error.no_config_beside"
 
 
 def test_a_folder_of_the_hub_cache_has_the_name_of_its_repository(tmp_path: Path) -> None:

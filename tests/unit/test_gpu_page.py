@@ -39,7 +39,7 @@ def test_an_ambiguous_name_is_one_screen_and_begins_with_what_tells_apart(langua
 
 def test_few_candidates_are_compared_by_the_peaks_that_matter() -> None:
     lines = page("rtx pro 6000 blackwell")
-    assert {"BF16", "FP8", "NVFP4", "INT8"} <= {line.removeprefix("≠ ").partition(" ")[0] for line in lines}
+    assert {"BF16,", "FP8", "NVFP4,", "INT8,"} <= {line.removeprefix("≠ ").partition(" ")[0] for line in lines}
     assert not any("INT4" in line or "accumulated in FP16" in line for line in lines)
     assert not any(line.startswith("L2 cache") for line in lines)  # the same for all three
 

@@ -15,7 +15,7 @@ def print_report(report: Report, door: Door) -> None:
     language = door.language if door.language == "en" or encodes(sys.stdout, "Ы") else "en"
     width = width_for(sys.stdout)
     lines = report_lines(report, language, width)
-    if door.explain:
+    if door.explain and (report.figures or report.sources):
         from assay.knowledge.catalog.sources import sources
         from assay.report.explain import cited_ids, explain_lines
 

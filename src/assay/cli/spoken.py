@@ -57,9 +57,10 @@ class SpokenCommand(click.Command):
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Usage, text, options: click's layout under headings in the caller's language."""
-        formatter.write_usage(
-            ctx.command_path, " ".join(self.collect_usage_pieces(ctx)), prefix=_say("help.usage", ctx) + " "
-        )
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        for english, code in (("OPTIONS", "options"), ("COMMAND", "command"), ("ARGS", "arguments")):
+            pieces = pieces.replace(english, _say(f"help.metavar.{code}", ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix=_say("help.usage", ctx) + " ")
         if self.help:
             formatter.write_paragraph()
             with formatter.indentation():

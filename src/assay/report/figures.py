@@ -1,16 +1,30 @@
 """Figures of a model that its page and its document both show."""
 
 from assay.reason.memory.cache import elements_per_token
+from assay.types.message import message
 from assay.types.model import LayerGroup, Model, TensorGroup
-from assay.types.quantity import Quantity, exact
+from assay.types.quantity import Quantity, exact, unknown
 
 CACHE_BYTES = 2
 """Bytes of a cache element at 16 bits, the type a cache has unless another is asked for."""
 
 
 def group_size(model: Model, group: TensorGroup) -> Quantity:
-    """Bytes of one tensor group, on the evidence that the model's weights rest on."""
+    """Bytes of one tensor group, on the evidence that the model's weights rest on; unknown in an unknown format."""
+    if group.format == "unknown" and not group.size:
+        return unknown("B", message("unknown.group_format"))
     return exact(group.size, "B", model.weights.root, *model.weights.sources)
+
+
+def stored_format(model: Model) -> str | None:
+    """The weight format that most of the bytes are stored in; None where the formats or their sizes are not known."""
+    if model.weights.value is None:
+        return None
+    sizes: dict[str, int] = {}
+    for group in model.groups:
+        sizes[group.format] = sizes.get(group.format, 0) + group.size
+    found = max(sizes, key=lambda name: sizes[name], default="unknown")
+    return None if found == "unknown" else found
 
 
 def _derived(model: Model, value: int, formula: str) -> Quantity:

@@ -22,7 +22,7 @@ TAIL = re.compile(r"(?: (?:[MRCD?]|d\??))?(?: \[\d+\])?$")
 """The letter and the note behind a figure."""
 DIFFERS = "≠ "
 WIDEST_LABEL = 44
-WIDEST_LISTED = 32
+WIDEST_LISTED = 30
 WIDEST_HEAD = 22
 NARROWEST_PROSE = 18
 

@@ -4,6 +4,7 @@ import click
 
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
+from assay.cli.numbers import AT_LEAST_ONE, AT_LEAST_ZERO, TOKENS
 from assay.cli.options import common
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
@@ -15,11 +16,11 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 @click.option("--runtime", cls=SpokenOption, metavar="R", help="help.check.runtime")
 @click.option("--weights", cls=SpokenOption, metavar="F", help="help.check.weights")
 @click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv")
-@click.option("--context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.check.context")
+@click.option("--context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.check.context")
 @click.option(
     "--concurrency",
     cls=SpokenOption,
-    type=click.IntRange(min=1),
+    type=AT_LEAST_ONE,
     default=1,
     metavar="C",
     help="help.check.concurrency",
@@ -27,7 +28,7 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 @click.option(
     "--adapters",
     cls=SpokenOption,
-    type=click.IntRange(min=0),
+    type=AT_LEAST_ZERO,
     default=0,
     metavar="N",
     help="help.check.adapters",

@@ -29,13 +29,20 @@ def show(door: Door) -> int:
     return 0
 
 
-@profile.command("set", cls=SpokenCommand, help="help.profile.set")
+@profile.command("set", cls=SpokenCommand, help="help.profile.set", context_settings={"ignore_unknown_options": True})
 @click.argument("name")
 @click.argument("value", nargs=-1, required=True)
 @common
 @click.pass_obj
 def set_(door: Door, name: str, value: tuple[str, ...]) -> int:
-    """Change one setting."""
+    """Change one setting. A negative number is a value, wrong as it is, and no option.
+
+    Raises:
+        NoSuchOption: something else that begins with a hyphen.
+    """
+    for word in value:
+        if word.startswith("-") and not word[1:2].isdigit():
+            raise click.NoSuchOption(word)
     from assay.answers import profile as answers
 
     put(door, "profile", answers.change(name, " ".join(value)))

@@ -5,28 +5,40 @@ import click
 from assay.answers.tables import SORTS
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
+from assay.cli.numbers import AT_LEAST_ONE, TOKENS
 from assay.cli.options import common
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
+from assay.errors import UsageError
+from assay.types.message import message
+
+
+def _one_form(door: Door, *, as_csv: bool, as_markdown: bool) -> None:
+    """Refuse two forms at once: a program would be given one that it cannot read.
+
+    Raises:
+        UsageError: more than one of --json, --csv and --md.
+    """
+    asked = [name for name, wanted in (("--json", door.as_json), ("--csv", as_csv), ("--md", as_markdown)) if wanted]
+    if len(asked) > 1:
+        raise UsageError(message("error.several_forms", names=", ".join(asked)), message("hint.several_forms"))
 
 
 @click.command(cls=SpokenCommand, help="help.tables")
 @click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu")
 @click.option("--runtime", cls=SpokenOption, default="vllm", metavar="R", help="help.check.runtime")
-@click.option("--context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.check.context")
+@click.option("--context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.check.context")
 @click.option(
     "--concurrency",
     cls=SpokenOption,
-    type=click.IntRange(min=1),
+    type=AT_LEAST_ONE,
     default=1,
     metavar="C",
     help="help.check.concurrency",
 )
 @click.option("--fits", cls=SpokenOption, is_flag=True, help="help.tables.fits")
 @click.option("--family", cls=SpokenOption, metavar="NAME", help="help.tables.family")
-@click.option(
-    "--min-context", cls=SpokenOption, type=click.IntRange(min=1), metavar="T", help="help.tables.min_context"
-)
+@click.option("--min-context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.tables.min_context")
 @click.option("--sort", cls=SpokenOption, type=click.Choice(SORTS), default="family", help="help.tables.sort")
 @click.option("--csv", "as_csv", cls=SpokenOption, is_flag=True, help="help.tables.csv")
 @click.option("--md", "as_markdown", cls=SpokenOption, is_flag=True, help="help.tables.md")
@@ -46,6 +58,7 @@ def tables(  # noqa: PLR0917 -- click passes by name
     as_markdown: bool,
 ) -> int:
     """Every model of the catalogue on each set of cards."""
+    _one_form(door, as_csv=as_csv, as_markdown=as_markdown)
     from assay.answers.tables import TablesRequest, answer
 
     request = TablesRequest(

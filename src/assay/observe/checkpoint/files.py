@@ -62,6 +62,20 @@ def open_regular(path: Path) -> tuple[int, int]:
     return descriptor, status.st_size
 
 
+def beginning(path: Path, count: int) -> bytes:
+    """The first `count` bytes of a regular file, fewer where it is shorter.
+
+    Raises:
+        UnreadableFile: it cannot be opened or read.
+    """
+    descriptor, _ = open_regular(path)
+    with os.fdopen(descriptor, "rb") as stream:
+        try:
+            return stream.read(count)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+
 def read_at_most(path: Path, limit: int) -> bytes:
     """The whole content of a regular file of at most `limit` bytes.
 

@@ -184,12 +184,26 @@ def _only_gguf(folder: Path) -> Path | None:
     return models[0] if models else None
 
 
+def _no_configuration(folder: Path) -> UnknownModel | UnsupportedArchitecture:
+    """Why a folder without config.json is no model: there is nothing, or there are tensors alone."""
+    tensors = sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors")
+    if tensors:
+        return UnsupportedArchitecture(
+            message("error.no_config_beside", file=tensors[0]), message("hint.no_config_beside"), file=str(folder)
+        )
+    return UnknownModel(
+        message("error.no_model_in_folder", folder=folder.resolve().name or "/"),
+        message("hint.model_files"),
+        file=str(folder),
+    )
+
+
 def from_folder(folder: Path) -> Model:
     """The model of a folder: of its tensor headers if files are there, else of its configuration alone.
 
     Raises:
-        UnreadableFile: there is no config.json; and what `of_files` raises.
-        UnknownModel: there are several GGUF files and no config.json.
+        UnsupportedArchitecture: there are tensors and no config.json; and what `of_files` raises.
+        UnknownModel: there is no model, or there are several GGUF files and no config.json.
     """
     path = folder / CONFIG
     try:
@@ -198,6 +212,8 @@ def from_folder(folder: Path) -> Model:
         raise files.unreadable(folder, error) from error
     if alone is not None:
         return gguf_model.read(alone)
+    if not path.exists():
+        raise _no_configuration(folder)
     document = files.read_object(path)
     paths = shards(folder)
     name = display_name(folder)

@@ -5,11 +5,19 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from assay.errors import UnknownModel
+from assay.errors import MalformedFile, UnknownModel, UsageError
 from assay.knowledge.catalog import models
 from assay.knowledge.catalog.described import described
+from assay.observe.checkpoint import files
 from assay.types.message import message
 from assay.types.model import Model
+
+GGUF = b"GGUF"
+LENGTH_BYTES = 8
+LONGEST_HEADER = 100_000_000
+"""What a file of safetensors begins with: the length of its header in 8 bytes, at most 100 MB, then the header."""
+LOOKED_AT = 64
+WHITE = b" \t\r\n\xef\xbb\xbf"
 
 
 def from_catalogue(name: str) -> Model:
@@ -39,8 +47,6 @@ def _exists(path: Path) -> bool:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             return False
-        from assay.observe.checkpoint import files  # noqa: PLC0415 -- same
-
         raise files.unreadable(path, error) from error
     return True
 
@@ -63,12 +69,15 @@ def read(source: str | Path) -> Model:
             name is never matched in part.
 
     Raises:
+        UsageError: an empty text.
         UnknownModel: nothing of that name exists.
         UnreadableFile, MalformedFile: the file cannot be read, or breaks its format.
         UnsupportedArchitecture, UnsupportedFile: it is understood as far as the error says, and no further.
         MissingExtra, NetworkFailure, PermissionRefused: the Hub cannot be read.
     """
     text = os.fspath(source)
+    if isinstance(source, str) and not text.strip():
+        raise UsageError(message("error.empty_model"), message("hint.unknown_model"))
     if isinstance(source, str) and text.startswith("hf:"):
         from assay.observe.checkpoint import hub  # noqa: PLC0415 - threads and the library, for a hub id only
 
@@ -92,20 +101,34 @@ def _from_path(path: Path) -> Model:
     try:
         is_folder = path.is_dir()
     except OSError as error:  # a link into a folder that is closed
-        from assay.observe.checkpoint import files  # noqa: PLC0415 -- same
-
         raise files.unreadable(path, error) from error
-    if path.suffix == ".gguf" and not is_folder:
-        from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - a name of the catalogue needs none of it
+    from assay.observe.checkpoint import containers, folder  # noqa: PLC0415 - a name of the catalogue needs none of it
+
+    if is_folder:
+        return containers.from_folder(path) or folder.from_folder(path)
+    if _is_gguf(path):
+        from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - same
 
         return gguf_model.read(path)
-    from assay.observe.checkpoint import containers, folder  # noqa: PLC0415 - same
-
-    found = containers.from_folder(path) if is_folder else containers.from_file(path)
+    found = containers.from_file(path)
     if found is not None:
         return found
-    if is_folder:
-        return folder.from_folder(path)
-    if path.suffix == ".safetensors":
+    if _is_safetensors(path):
         return folder.from_safetensors(path)
+    if path.suffix != ".json" and not files.beginning(path, LOOKED_AT).lstrip(WHITE).startswith(b"{"):
+        raise MalformedFile(message("error.not_a_model", file=path.name), message("hint.model_files"), file=str(path))
     return folder.from_config(path)
+
+
+def _is_gguf(path: Path) -> bool:
+    """By its name, or by its first bytes whatever it is called: caches name files by their hash."""
+    return path.suffix == ".gguf" or files.beginning(path, len(GGUF)) == GGUF
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By its name, or because a header of JSON follows its own length."""
+    if path.suffix == ".safetensors":
+        return True
+    begun = files.beginning(path, LENGTH_BYTES + 1)
+    length = int.from_bytes(begun[:LENGTH_BYTES], "little")
+    return begun[LENGTH_BYTES:] == b"{" and 2 <= length <= LONGEST_HEADER

@@ -1,18 +1,36 @@
 """Number formats as a page: one row a format, one column a card."""
 
+from collections.abc import Iterable
+
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
+from assay.report.comparison import contradiction
+from assay.types.gpu import Peak
 from assay.types.message import Message, message
+from assay.types.quantity import annotated
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
 
 
+def _shown(answer: FormatAnswer) -> Peak | None:
+    """The peak that stands on the page: with FP32 accumulation where there is a choice, the lowest published."""
+    known = [peak for peak in answer.peaks if peak.rate.value is not None]
+    preferred = [peak for peak in known if peak.accumulate == "fp32"] or known
+    return min(preferred, key=lambda peak: peak.rate.value or 0.0, default=None)
+
+
 def _peak(answer: FormatAnswer) -> Cell:
+    if answer.on_vector_units:
+        return next(peak.rate for peak in answer.vector if peak.rate.value)
     if answer.verdict == "absent":
         return None  # what does not exist has no rate
-    known = [peak for peak in answer.peaks if peak.rate.value is not None]
-    if known:
-        preferred = [peak for peak in known if peak.accumulate == "fp32"] or known
-        return min((peak.rate for peak in preferred), key=lambda rate: rate.value or 0.0)
-    return answer.peaks[0].rate if answer.peaks else message("figure.unknown")
+    shown = _shown(answer)
+    if shown is None:
+        return answer.peaks[0].rate if answer.peaks else message("figure.unknown")
+    note = contradiction([peak.rate for peak in answer.peaks if peak.accumulate == shown.accumulate])
+    return shown.rate if note is None else annotated(shown.rate, note)
+
+
+def _verdict(answer: FormatAnswer) -> Message:
+    return message("support.vector") if answer.on_vector_units else message(f"support.{answer.verdict}")
 
 
 def _rows(results: tuple[CardFormats, ...]) -> tuple[Row, ...]:
@@ -21,9 +39,37 @@ def _rows(results: tuple[CardFormats, ...]) -> tuple[Row, ...]:
         entries = [result.formats[index] for result in results]
         cells: list[Cell] = []
         for entry in entries:
-            cells += [message(f"support.{entry.verdict}"), _peak(entry)]
-        rows.append(Row(first.format.name, tuple(cells), differs=len({entry.verdict for entry in entries}) > 1))
+            cells += [_verdict(entry), _peak(entry)]
+        rows.append(Row(first.format.name, tuple(cells), differs=len(set(map(_verdict, entries))) > 1))
     return tuple(rows)
+
+
+def _names(entries: Iterable[FormatAnswer]) -> str:
+    return ", ".join(dict.fromkeys(entry.format.name for entry in entries))
+
+
+def _accumulators(results: tuple[CardFormats, ...]) -> list[Message]:
+    """With which accumulator the peaks are: one line, and one for formats whose source does not state it."""
+    shown = [(entry, peak) for result in results for entry in result.formats if (peak := _shown(entry)) is not None]
+    lines = []
+    if any(peak.accumulate == "fp32" for _, peak in shown):
+        lines.append(message("formats.accumulate"))
+    if narrow := _names(entry for entry, peak in shown if peak.accumulate == "fp16"):
+        lines.append(message("formats.accumulate_fp16", formats=narrow))
+    if other := _names(entry for entry, peak in shown if peak.accumulate == "unstated"):
+        lines.append(message("formats.accumulate_unstated", formats=other))
+    return lines
+
+
+def _plain_small(result: CardFormats) -> str | None:
+    """The plain formats below 8 bits that this card multiplies at the rate of FP8, below block-scaled FP4."""
+    isa = result.card.instruction_set
+    rates = {rate.format: rate.per_clock for rate in isa.rates if rate.accumulate == "fp32"} if isa else {}
+    eight = rates.get("fp8_e4m3")
+    if eight is None or max(rates.get("nvfp4", 0.0), rates.get("mxfp4", 0.0)) <= eight:
+        return None
+    plain = ("fp6_e3m2", "fp6_e2m3", "fp4_e2m1")
+    return _names(entry for entry in result.formats if entry.format.id in plain and rates.get(entry.format.id) == eight)
 
 
 def _headline(answer: FormatsAnswer) -> Message:
@@ -31,7 +77,7 @@ def _headline(answer: FormatsAnswer) -> Message:
         return message("formats.headline.several", count=len(answer.results))
     first = answer.results[0]
     native = ", ".join(entry.format.name for entry in first.formats if entry.verdict == "native")
-    absent = ", ".join(entry.format.name for entry in first.formats if entry.verdict == "absent")
+    absent = _names(entry for entry in first.formats if entry.verdict == "absent" and not entry.on_vector_units)
     if not native:
         return message("formats.headline.nothing", gpu=first.card.gpu.name)
     code = "formats.headline" if absent else "formats.headline.native_only"
@@ -41,13 +87,20 @@ def _headline(answer: FormatsAnswer) -> Message:
 def layout(answer: FormatsAnswer) -> Report:
     """The page: what is native first, then every format with its verdict and its dense peak."""
     columns = tuple(column for result in answer.results for column in (result.card.gpu.name, message("formats.peak")))
-    lines = (message("formats.meaning"), message("formats.not_proven"), *answer.messages)
+    small = dict.fromkeys(filter(None, map(_plain_small, answer.results)))
+    lines = (
+        message("formats.meaning"),
+        *_accumulators(answer.results),
+        *(message("formats.plain_small", formats=names) for names in small),
+        message("formats.not_proven"),
+        *answer.messages,
+    )
     blocks: list[Block] = [Table(None, columns, _rows(answer.results)), Notes(None, lines)]
     figures = tuple(
         Figure(f"{result.card.gpu.name}: {entry.format.name} ({peak.accumulate})", peak.rate)
         for result in answer.results
         for entry in result.formats
-        for peak in entry.peaks
+        for peak in (entry.vector if entry.on_vector_units else entry.peaks)
     )
     cited = tuple(
         dict.fromkeys(

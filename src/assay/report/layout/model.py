@@ -1,6 +1,6 @@
 """A model as a page: what it is, where its bytes are, what its layers remember."""
 
-from assay.report.figures import fixed_state, group_size, layer_cache, token_cache
+from assay.report.figures import fixed_state, group_size, layer_cache, stored_format, token_cache
 from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model, TensorGroup
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
@@ -9,6 +9,9 @@ from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
 def _headline(model: Model) -> Message:
     name, total, active = model.name, model.parameters, model.active_parameters
     weights = model.weights.value
+    if weights is None:
+        code = "model.headline_unknown" if active == total else "model.headline_moe_unknown"
+        return message(code, name=name, parameters=total, active=active)
     if active == total:
         return message("model.headline", name=name, parameters=total, weights=weights)
     return message("model.headline_moe", name=name, parameters=total, active=active, weights=weights)
@@ -17,7 +20,8 @@ def _headline(model: Model) -> Message:
 def _facts(model: Model) -> Table:
     rows: list[tuple[str, Cell]] = [
         ("model.architecture", model.architecture),
-        ("model.released_format", model.released_format or message("figure.unknown")),
+        ("model.stored_format", stored_format(model) or message("figure.unknown")),
+        ("model.released_format", model.released_format or message("model.released_format_unknown")),
         ("model.requantized_from", model.requantized_from),
         ("model.weights", model.weights),
         ("model.parameters", model.parameters),
@@ -36,11 +40,15 @@ def _experts(model: Model) -> Cell:
     return message("model.experts_value", experts=model.experts, chosen=model.experts_per_token)
 
 
+def _format(group: TensorGroup) -> Cell:
+    return message("figure.unknown") if group.format == "unknown" else group.format
+
+
 def _group_rows(model: Model, groups: tuple[TensorGroup, ...]) -> tuple[Row, ...]:
     return tuple(
         Row(
             message(f"role.{group.role}"),
-            (group.format, group.parameters, group.active, group_size(model, group)),
+            (_format(group), group.parameters, group.active, group_size(model, group)),
         )
         for group in groups
     )
@@ -84,6 +92,8 @@ def _layers(model: Model) -> Table:
 def layout(model: Model) -> Report:
     """The page of a model; what was not understood makes it unsure and stands in the second line."""
     doubts = (message("model.doubtful"), *model.doubts) if model.doubts else ()
+    if model.weights.note is not None and model.weights.note.code == "unknown.weights_format":
+        doubts = (message("model.weights_hint"), *doubts)
     blocks: list[Block] = [_facts(model), _groups(model), _layers(model)]
     if model.optional:
         heads = tuple(message(f"model.column.{name}") for name in ("format", "parameters", "active", "bytes"))

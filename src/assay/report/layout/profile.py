@@ -1,8 +1,22 @@
 """The profile as a page."""
 
 from assay.answers.profile import SETTINGS, ProfileAnswer
-from assay.types.message import message
-from assay.types.report import Cell, Figure, Notes, Report, Row, Table
+from assay.types.message import Message, message
+from assay.types.report import Cell, Notes, Report, Row, Table
+
+
+def _own(code: str, value: float | None) -> Message | None:
+    """A figure of the owner's own: no letter, for nobody measured, documented or assumed it."""
+    return None if value is None else message(code, value=value)
+
+
+def _price(value: float | None, currency: str | None) -> Message | None:
+    """The price of a kilowatt hour with the currency that was set; the rouble as its sign in Russian."""
+    if currency is None:
+        return _own("profile.per_kwh_unnamed", value)
+    if currency == "RUB":
+        return _own("profile.roubles_per_kwh", value)
+    return None if value is None else message("profile.per_kwh", value=value, currency=currency)
 
 
 def layout(answer: ProfileAnswer) -> Report:
@@ -10,22 +24,16 @@ def layout(answer: ProfileAnswer) -> Report:
     profile = answer.profile
     cells: dict[str, Cell] = {
         "gpu": profile.gpu,
-        "ram-gib": profile.ram if profile.ram_gib else None,
-        "ram-bandwidth-gb-s": profile.ram_bandwidth if profile.ram_bandwidth_gb_s else None,
-        "electricity-per-kwh": profile.electricity if profile.electricity_per_kwh else None,
+        "ram-gib": _own("profile.gib", profile.ram_gib),
+        "ram-bandwidth-gb-s": _own("profile.gb_per_s", profile.ram_bandwidth_gb_s),
+        "electricity-per-kwh": _price(profile.electricity_per_kwh, profile.currency),
         "currency": profile.currency,
         "language": profile.language,
     }
     unset = message("profile.not_set")
     rows = tuple(Row(name, (unset if cells[name] is None else cells[name],)) for name in SETTINGS)
-    figures = [
-        Figure(message("profile.ram"), profile.ram),
-        Figure(message("profile.ram_bandwidth"), profile.ram_bandwidth),
-        Figure(message("profile.electricity"), profile.electricity),
-    ]
     return Report(
         headline=(answer.done or message("profile.headline"),),
         tone="plain",
         blocks=(Table(None, ("",), rows), Notes(None, (message("profile.where", file=str(answer.path)),))),
-        figures=tuple(entry for entry in figures if entry.figure.value is not None),
     )

@@ -5,14 +5,16 @@ from dataclasses import replace
 from assay.answers.tables import ModelRow, TablesAnswer
 from assay.report.layout.check import cards_name
 from assay.types.message import Message, message
+from assay.types.plan import Verdict
 from assay.types.quantity import Quantity
 from assay.types.report import Block, Figure, Notes, Report, Row, Table
 
 
 def _short(name: str) -> str:
-    """The repository's name without its owner, also where the owner stands in it again."""
+    """The repository's name without its owner; also where the owner stands in it again, if a name remains."""
     owner, _, short = name.rpartition("/")
-    return short[len(owner) + 1 :] if owner and short.lower().startswith(f"{owner.lower()}-") else short
+    rest = short[len(owner) + 1 :]
+    return rest if owner and short.lower().startswith(f"{owner.lower()}-") and rest[:1].isalpha() else short
 
 
 def _sure(figure: Quantity) -> Quantity:
@@ -20,17 +22,22 @@ def _sure(figure: Quantity) -> Quantity:
     return replace(figure, low=None, high=None)
 
 
+def _verdict(verdict: Verdict) -> Message:
+    """The verdict in a word that leaves a line of 100 columns to the figures."""
+    return message("tables.unsure" if verdict == "unknown" else f"verdict.{verdict}")
+
+
 def _row(row: ModelRow) -> Row:
     fit = row.result.fit
     return Row(
         _short(row.model.name),
         (
-            message(f"verdict.{row.result.verdict}"),
+            _verdict(row.result.verdict),
             row.model.weights,
             _sure(fit.copies),
             _sure(fit.max_context),
             None if row.result.verdict == "no" else row.result.speed.decode_per_sequence,
-            message(f"verdict.{row.mergeable}"),
+            _verdict(row.mergeable),
         ),
     )
 
@@ -55,12 +62,15 @@ def _headline(answer: TablesAnswer) -> Message:
     if not rows:
         return message("tables.headline.none")
     if len(cards) > 1:
-        return message("tables.headline.several", yes=fitting, count=len(rows), cards=len(cards))
-    return message("tables.headline", yes=fitting, count=len(rows), gpu=cards[0])
+        cases = answer.models * len(answer.tables)
+        return message("tables.headline.several", yes=fitting, count=cases, cards=len(cards))
+    narrowed = answer.request.family is not None or answer.request.min_context is not None
+    code = "tables.headline.filtered" if narrowed else "tables.headline"
+    return message(code, yes=fitting, count=answer.models, gpu=cards[0])
 
 
 def layout(answer: TablesAnswer) -> Report:
-    """One table for each set of cards; the headline counts what fits as released."""
+    """One table for each set of cards; the headline counts what fits as stored, of all models of the catalogue."""
     several = len(answer.tables) > 1
     blocks: list[Block] = [
         Table(

@@ -1,0 +1,71 @@
+"""Numbers of the command line: whole ones from a least value, and tokens, which people write as 32k and 1m."""
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.errors import UsageError
+from assay.types.message import Message, message
+
+MOST = 2**53
+"""Beyond this a number is a slip of the hand, and JSON's readers would round it."""
+FACTORS = {"": 1, "k": 2**10, "m": 2**20}
+"""Binary, as contexts are: 32k is 32,768, and 128k what a model card calls 128K (131,072)."""
+SPELLED = re.compile(r"([0-9]{1,18})\s*([kmкм]?)", re.IGNORECASE)
+CYRILLIC = str.maketrans("км", "km")
+
+
+if TYPE_CHECKING:
+    Whole = click.ParamType[int]
+else:
+    Whole = click.ParamType  # takes no parameter before click 8.2
+
+
+class Count(Whole):
+    """A whole number not below `least`."""
+
+    name = "number"
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ARG002 -- click's signature
+        """The number that was typed.
+
+        Raises:
+            UsageError: it is none, or too small or too large.
+        """
+        found = self.read(str(value).strip())
+        if found is None or not self.least <= found <= MOST:
+            option = max(param.opts, key=len) if param is not None else "?"
+            raise UsageError(message("error.bad_number", option=option, value=str(value)), self.hint())
+        return found
+
+    def read(self, text: str) -> int | None:
+        """The number in a text, None where there is none."""
+        return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+
+    def hint(self) -> Message:
+        """What would be right."""
+        return message("hint.whole_number", least=self.least)
+
+
+class Tokens(Count):
+    """A number of tokens: 32768, 32k, 1m; k and m are binary."""
+
+    name = "tokens"
+
+    def read(self, text: str) -> int | None:
+        """The tokens in a text, None where there are none."""
+        match = SPELLED.fullmatch(text)
+        return None if match is None else int(match[1]) * FACTORS[match[2].lower().translate(CYRILLIC)]
+
+    def hint(self) -> Message:
+        """What would be right."""
+        return message("hint.tokens")
+
+
+AT_LEAST_ZERO = Count(0)
+AT_LEAST_ONE = Count(1)
+TOKENS = Tokens(1)
