@@ -1,9 +1,12 @@
 """The verdict on the real catalogue: what joins the rooms, and published starts that failed."""
 
+from dataclasses import replace
+
 import pytest
 
-from assay.answers.asked import CheckRequest
+from assay.answers.asked import CheckRequest, columns_of, default_runtime
 from assay.answers.check import CheckResult, answer
+from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge, UsageError
 
 
@@ -115,3 +118,13 @@ def test_apples_machines_are_asked_about_mlx() -> None:
     found = answer(CheckRequest("Qwen3-8B", ("m3 ultra",)))
     assert found.runtime.id == "mlx"
     assert found.results[0].verdict == "unknown"
+
+
+def test_containers_that_one_runtime_is_made_for_choose_it() -> None:
+    model = read_model("Qwen3-8B")
+    for container, engine in (("gguf", "llama.cpp"), ("onnx", "onnxruntime"), ("tensorrt-llm", "tensorrt-llm")):
+        assert default_runtime(replace(model, container=container), []) == engine
+    packed = replace(model, groups=(model.groups[0]._replace(format="mlx_int4"),))
+    columns, _ = columns_of(("5090",))
+    assert default_runtime(packed, columns) == "mlx"
+    assert default_runtime(model, columns) == "vllm"

@@ -13,6 +13,8 @@ from assay.types.model import Model
 from assay.types.plan import Workload
 from assay.types.runtime import KvFormat, Runtime
 
+OWN_RUNTIMES = {"gguf": "llama.cpp", "onnx": "onnxruntime", "tensorrt-llm": "tensorrt-llm"}
+"""Containers that one runtime is made for."""
 DEFAULT_CONTEXT = 32_768
 DEFAULT_PROMPT = 1024
 MAX_CARDS = 16
@@ -42,9 +44,11 @@ class CardCount(NamedTuple):
 
 
 def default_runtime(model: Model, columns: list[tuple[CardCount, ...]]) -> str:
-    """llama.cpp for GGUF, ExLlamaV3 for EXL3, MLX on Apple's machines, else vLLM."""
-    if model.container == "gguf":
-        return "llama.cpp"
+    """llama.cpp for GGUF, ExLlamaV3 for EXL3, MLX for its folders and on Apple's machines, else vLLM."""
+    if model.container in OWN_RUNTIMES:
+        return OWN_RUNTIMES[model.container]
+    if any(group.format.startswith("mlx_") for group in model.groups):
+        return "mlx"
     if all(entry.card.gpu.vendor == "Apple" for column in columns for entry in column):
         return "mlx"
     if any(group.format == "exl3" for group in model.groups):

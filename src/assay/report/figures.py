@@ -42,6 +42,8 @@ def layer_cache(model: Model, layers: LayerGroup) -> Quantity | None:
 
 def token_cache(model: Model) -> Quantity:
     """Bytes that one token adds to the KV cache at 16 bits, windowed layers counted while they are filling."""
+    if not model.layers:
+        return unknown("B", message("unknown.layers"))
     elements = sum(layers.count * elements_per_token(layers) for layers in model.layers)
     return _derived(model, elements * CACHE_BYTES, "sum over layers of elements kept per token x 2 B")
 
