@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures, weight_formats
-from assay.observe.checkpoint import assemble, quantization
+from assay.observe.checkpoint import assemble, likeness, quantization
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture
@@ -48,8 +48,13 @@ class Parts(NamedTuple):
     config: Fields
 
 
-def understand(config: Fields) -> Parts:
+def understand(config: Fields, *, alike: bool = False) -> Parts:
     """Architecture and layout of a configuration.
+
+    Args:
+        config: the whole configuration.
+        alike: an unknown architecture may be taken to be like a known one, which the body's `like` names; who asks
+            for it passes the model through `likeness.applied`.
 
     Raises:
         UnsupportedArchitecture: its model_type is not in the catalogue, or a detail is not understood.
@@ -60,6 +65,9 @@ def understand(config: Fields) -> Parts:
         raise config.broken("model_type", "missing_key")
     body = architectures.architecture(model_type)
     if body is None:
+        followed = likeness.follow(config, model_type) if alike else None
+        if followed is not None:
+            return Parts(*followed, config)
         raise UnsupportedArchitecture(
             message("error.unsupported_architecture", architecture=model_type, file=config.file),
             message("hint.unsupported_architecture"),
@@ -161,8 +169,9 @@ def model(config: dict[str, Any], separate: dict[str, Any] | None, origin: Origi
 
 def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     """`model` of objects that remember which keys were read."""
-    body, layout, _ = understand(config)
-    scheme = quantization.scheme(config, separate)
+    body, layout, _ = understand(config, alike=True)
+    alike = "like" in body
+    scheme = likeness.scheme(config, separate, layout) if alike else quantization.scheme(config, separate)
     plain = _plain(config, body, origin, scheme)
     doubts = [*scheme.doubts, *([plain.doubt] if plain.doubt else [])]
     loaded, optional = split(assemble.groups(layout.tensors, scheme, plain.format))
@@ -172,7 +181,7 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     notes = [plain.note] if plain.note else []
     if "note" in body:
         notes.append(message("text", text=body["note"]))
-    return Model(
+    found = Model(
         name=origin.name,
         architecture=body["id"],
         released_format=origin.released_format,
@@ -192,3 +201,4 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
         notes=tuple(notes),
         optional=optional,
     )
+    return likeness.applied(found, body)

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures
-from assay.observe.checkpoint import assemble, config, files, gguf, names
+from assay.observe.checkpoint import assemble, config, files, gguf, likeness, names
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import layers_of
@@ -18,7 +18,7 @@ from assay.types.model import Model, Role, TensorGroup
 PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
 
 
-def _architecture(metadata: dict[str, Any], path: Path) -> tuple[str, dict[str, Any]]:
+def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Path) -> tuple[str, dict[str, Any]]:
     kind = metadata.get("general.type", "model")
     if kind != "model":  # an adapter, a projector or an importance matrix is no model
         raise not_understood(Fields({}, str(path)), f"general.type: {kind}")
@@ -26,6 +26,10 @@ def _architecture(metadata: dict[str, Any], path: Path) -> tuple[str, dict[str, 
     if not isinstance(name, str):
         raise files.malformed(str(path), "missing_key", field="general.architecture")
     body = architectures.of_gguf(name)
+    if body is None:
+        from assay.observe.checkpoint import gguf_likeness  # noqa: PLC0415 - few files are of an unknown architecture
+
+        body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
     if body is None:
         raise UnsupportedArchitecture(
             message("error.unsupported_architecture", architecture=name, file=path.name),
@@ -122,7 +126,7 @@ def read(path: Path) -> Model:
         UnsupportedArchitecture: llama.cpp's name of the architecture is not in the catalogue.
     """
     metadata, tensors = _header(path)
-    name, body = _architecture(metadata, path)
+    name, body = _architecture(metadata, tensors, path)
     fields = _fields(metadata, name, path)
     blocks = fields.count("block_count", high=MAX_LAYERS)
     prediction = fields.count("nextn_predict_layers", 0, low=0, high=blocks)
@@ -135,7 +139,7 @@ def read(path: Path) -> Model:
     dense = max(widths, default=0) if isinstance(widths, list) else fields.count("feed_forward_length", 0, low=0)
     expert = fields.count("expert_feed_forward_length", 0, low=0)
     notes = (message("note.gguf_title", title=title),) if isinstance(title, str) and title else ()
-    return Model(
+    found = Model(
         name=path.name,
         architecture=body["id"],
         released_format=None,
@@ -155,3 +159,4 @@ def read(path: Path) -> Model:
         notes=notes,
         optional=optional,
     )
+    return likeness.applied(found, body)
