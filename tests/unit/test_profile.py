@@ -2,11 +2,13 @@
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from assay.answers import profile as answers
+from assay.cli.door import open_door
 from assay.errors import MalformedFile, NoGpu, PermissionRefused, UnknownGpu, UnreadableFile, UsageError
 from assay.observe import profile as file
 
@@ -172,6 +174,37 @@ def test_an_unreadable_file(path: Path) -> None:
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(UnreadableFile):
         answers.load()
+
+
+def _fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [_fifo, _folder, _endless])
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(path: Path, make: Callable[[Path], None]) -> None:
+    path.parent.mkdir()
+    make(path)
+    for attempt in (answers.load, lambda: answers.change("language", "ru"), lambda: answers.remove("ram-gib")):
+        with pytest.raises(UnreadableFile) as caught:
+            attempt()
+        assert caught.value.message.code == "error.unreadable.not_regular"
+    assert open_door(["gpu", "5090"]).language in {"en", "ru"}
+
+
+def test_an_absurdly_long_file_is_refused(path: Path) -> None:
+    _write(path, "#" * (file.LARGEST_BYTES + 1))
+    with pytest.raises(MalformedFile):
+        answers.load()
+    _write(path, "#" * file.LARGEST_BYTES)
+    assert answers.load() == answers.Profile()
 
 
 def test_the_file_is_replaced_in_one_step(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 from assay.errors import MalformedFile, PermissionRefused, UnreadableFile
 from assay.types.message import message
+
+LARGEST_BYTES = 2**20
+"""A profile is a few lines; what is larger is some other file."""
 
 
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
@@ -23,17 +27,48 @@ def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
     return Path(home) / ".config" / "assay" / "profile.toml"
 
 
+def _read_bytes(path: Path) -> bytes:
+    """The content of a regular file; a FIFO or a device in its place is never waited for.
+
+    Raises:
+        OSError: the system's refusal.
+        UnreadableFile: no regular file.
+        MalformedFile: longer than `LARGEST_BYTES`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UnreadableFile(
+                message("error.unreadable.not_regular", file=str(path)),
+                message("hint.profile_unreadable", file=str(path)),
+                file=str(path),
+            )
+        content = b""
+        while len(content) <= LARGEST_BYTES and (piece := os.read(descriptor, LARGEST_BYTES + 1 - len(content))):
+            content += piece
+    finally:
+        os.close(descriptor)
+    if len(content) > LARGEST_BYTES:
+        raise MalformedFile(
+            message("error.malformed.too_long", file=str(path)),
+            message("hint.malformed_file"),
+            file=str(path),
+        )
+    return content
+
+
 def read_text(path: Path) -> str:
     """The file's text; empty when there is no such file.
 
     Raises:
-        UnreadableFile: it exists and cannot be read as UTF-8 text.
+        UnreadableFile: it exists and is no regular file, or cannot be read as UTF-8 text.
+        MalformedFile: it is far too long for a profile.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return _read_bytes(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise UnreadableFile(
             message("error.profile_unreadable", file=str(path), reason=reason),
