@@ -160,7 +160,7 @@ def test_a_refused_architecture_says_why(name: str) -> None:
 @pytest.mark.parametrize("name", ["no_such_model", "bert", "Qwen3_moe", ""])
 def test_an_unknown_architecture_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedArchitecture) as caught:
-        described(published(QWEN) | {"model_type": name})
+        described(published(QWEN) | {"model_type": name, "no_such_key": 3})
     assert ("architecture", name) in caught.value.message.parameters
     assert caught.value.exit_code == 3
 

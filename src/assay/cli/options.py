@@ -1,10 +1,11 @@
-"""The options that every command takes, before it or behind it. `cli.door` has already read them."""
+"""Options that commands share: those that every command takes, and those that say what runs."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from assay.cli.numbers import AT_LEAST_ONE, TOKENS
 from assay.cli.spoken import SpokenOption
 from assay.report.numbers import LANGUAGES
 
@@ -12,7 +13,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def common(function: Decorated) -> Decorated:
-    """--json, --explain, --lang."""
+    """--json, --explain, --lang: before the command or behind it; `cli.door` has already read them."""
     for option in (
         click.option(
             "--lang",
@@ -26,3 +27,26 @@ def common(function: Decorated) -> Decorated:
     ):
         function = option(function)
     return function
+
+
+def workload(runtime: str | None) -> Callable[[Decorated], Decorated]:
+    """--gpu, --runtime (`runtime` unless said), --context, --concurrency: on what, and how much at once."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in (
+            click.option(
+                "--concurrency",
+                cls=SpokenOption,
+                type=AT_LEAST_ONE,
+                default=1,
+                metavar="C",
+                help="help.check.concurrency",
+            ),
+            click.option("--context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.check.context"),
+            click.option("--runtime", cls=SpokenOption, default=runtime, metavar="R", help="help.check.runtime"),
+            click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu"),
+        ):
+            function = option(function)
+        return function
+
+    return decorate

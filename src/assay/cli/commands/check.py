@@ -4,27 +4,17 @@ import click
 
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
-from assay.cli.numbers import AT_LEAST_ONE, AT_LEAST_ZERO, TOKENS
-from assay.cli.options import common
+from assay.cli.numbers import AT_LEAST_ZERO
+from assay.cli.options import common, workload
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
 
 @click.command(cls=SpokenCommand, help="help.check")
 @click.argument("model")
-@click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu")
-@click.option("--runtime", cls=SpokenOption, metavar="R", help="help.check.runtime")
+@workload(runtime=None)
 @click.option("--weights", cls=SpokenOption, metavar="F", help="help.check.weights")
 @click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv")
-@click.option("--context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.check.context")
-@click.option(
-    "--concurrency",
-    cls=SpokenOption,
-    type=AT_LEAST_ONE,
-    default=1,
-    metavar="C",
-    help="help.check.concurrency",
-)
 @click.option(
     "--adapters",
     cls=SpokenOption,

@@ -5,8 +5,8 @@ import click
 from assay.answers.tables import SORTS
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
-from assay.cli.numbers import AT_LEAST_ONE, TOKENS
-from assay.cli.options import common
+from assay.cli.numbers import TOKENS
+from assay.cli.options import common, workload
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 from assay.errors import UsageError
@@ -25,17 +25,7 @@ def _one_form(door: Door, *, as_csv: bool, as_markdown: bool) -> None:
 
 
 @click.command(cls=SpokenCommand, help="help.tables")
-@click.option("--gpu", "gpus", cls=SpokenOption, multiple=True, metavar="GPU", help="help.check.gpu")
-@click.option("--runtime", cls=SpokenOption, default="vllm", metavar="R", help="help.check.runtime")
-@click.option("--context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.check.context")
-@click.option(
-    "--concurrency",
-    cls=SpokenOption,
-    type=AT_LEAST_ONE,
-    default=1,
-    metavar="C",
-    help="help.check.concurrency",
-)
+@workload(runtime="vllm")
 @click.option("--fits", cls=SpokenOption, is_flag=True, help="help.tables.fits")
 @click.option("--family", cls=SpokenOption, metavar="NAME", help="help.tables.family")
 @click.option("--min-context", cls=SpokenOption, type=TOKENS, metavar="T", help="help.tables.min_context")

@@ -4,7 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import UnknownModel, UnsupportedArchitecture
-from assay.observe.checkpoint import assemble, config, files, gguf_model, names, quantization, safetensors, stored
+from assay.observe.checkpoint import (
+    assemble,
+    config,
+    files,
+    gguf_model,
+    names,
+    quantization,
+    safetensors,
+    shard_index,
+    stored,
+)
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout, joined
@@ -14,7 +24,6 @@ from assay.types.model import Model, Role, TensorGroup
 CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
 INDEX = "model.safetensors.index.json"
-MAX_FILES = 4096
 
 
 def shards(folder: Path) -> list[Path]:
@@ -31,16 +40,8 @@ def shards(folder: Path) -> list[Path]:
         except OSError as error:
             raise files.unreadable(folder, error) from error
         return [path for path in found if not path.name.startswith(("consolidated", "adapter"))]
-    mapping = files.read_object(index).get("weight_map")
-    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
-        raise files.malformed(str(index), "not_object", field="weight_map")
-    listed = sorted(set(mapping.values()))
-    if len(listed) > MAX_FILES:
-        raise files.malformed(str(index), "out_of_range", field="weight_map")
-    strange = next((name for name in listed if Path(name).name != name or name in ("", ".", "..")), None)
-    if strange is not None:
-        raise files.malformed(str(index), "outside_folder", field=strange)
-    paths = [folder / name for name in listed]
+    named = shard_index.listed(index)
+    paths = [folder / name for name in named]
     missing = [path for path in paths if not path.exists()]
     if missing and len(missing) < len(paths):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import AssayError, MalformedFile, PermissionRefused, UnknownModel, UnsupportedFile
 from assay.knowledge.catalog import models
-from assay.observe.checkpoint import files, folder, gguf, progress, read, safetensors
+from assay.observe.checkpoint import files, folder, gguf, progress, read, safetensors, shard_index
 from assay.observe.checkpoint.gguf_model import PARTS
 from assay.observe.checkpoint.hub_errors import Place, network
 from assay.observe.checkpoint.hub_transfer import Listing, Remote, Traffic, library, together
@@ -236,18 +236,15 @@ class _Reading:
         index = self.room / folder.INDEX
         if index.exists():
             try:
-                mapping = files.read_object(index).get("weight_map")
+                listed = set(shard_index.listed(index))
             except AssayError as error:
                 raise self._renamed(error) from error
-            listed = (
-                {value for value in mapping.values() if isinstance(value, str)} if isinstance(mapping, dict) else set()
-            )
             names = [name for name in names if name in listed]
             if self.listing.folder is not None and len(names) < len(listed):
                 return []  # the cache has some of them, the repository may have all: the configuration alone speaks
         else:
             names = [name for name in names if not name.startswith(("consolidated", "adapter"))]
-        if len(names) > folder.MAX_FILES:
+        if len(names) > shard_index.MAX_FILES:
             raise network(self.place, "error.hub.too_much", limit=self.traffic.limit_bytes)
         return names
 

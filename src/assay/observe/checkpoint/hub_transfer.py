@@ -5,6 +5,7 @@ caller's thread only waits, so an interrupt is answered at once.
 """
 
 import errno
+import os
 import re
 import threading
 import time
@@ -48,6 +49,8 @@ def library(query: str, near: Sequence[str]) -> Any:
     Raises:
         MissingExtra: it is not installed, or too old.
     """
+    # Read at its import: without it a request names the installed packages beside the library's own version.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import huggingface_hub  # noqa: PLC0415 - half a second, for a hub id only
         from huggingface_hub import get_session  # noqa: F401, PLC0415 - since 1.0: older ones speak through requests

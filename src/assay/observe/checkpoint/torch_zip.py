@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from assay.errors import UnsupportedArchitecture, UnsupportedFile
-from assay.observe.checkpoint import config, files, gathered, pickled, stored, zip_directory
+from assay.observe.checkpoint import config, files, gathered, pickled, shard_index, stored, zip_directory
 from assay.observe.checkpoint.pickled import Described, Table
 from assay.observe.checkpoint.safetensors import BITS, MAX_ELEMENTS, StoredTensor
 from assay.observe.checkpoint.zip_directory import Archive
@@ -28,7 +28,6 @@ STATE_DICTS = (b"state_dict", b"model_state_dict", b"model", b"module")
 """Keys under which training scripts keep the weights, beside an optimizer's state."""
 MAX_DEPTH = 8
 MAX_NAME_BYTES = 1024
-MAX_FILES = 4096
 
 
 class Checkpoint(NamedTuple):
@@ -185,19 +184,11 @@ def shards(folder: Path) -> list[Path]:
     index = folder / INDEX
     if not index.exists():
         return [folder / ALONE] if (folder / ALONE).exists() else []
-    mapping = files.read_object(index).get("weight_map")
-    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
-        raise files.malformed(str(index), "not_object", field="weight_map")
-    listed = sorted(set(mapping.values()))
-    if len(listed) > MAX_FILES:
-        raise files.malformed(str(index), "out_of_range", field="weight_map")
-    strange = next((name for name in listed if Path(name).name != name or name in ("", ".", "..")), None)
-    if strange is not None:
-        raise files.malformed(str(index), "outside_folder", field=strange)
-    missing = next((name for name in listed if not (folder / name).exists()), None)
+    named = shard_index.listed(index)
+    missing = next((name for name in named if not (folder / name).exists()), None)
     if missing is not None:
         raise files.malformed(str(index), "missing_shard", field=missing)
-    return [folder / name for name in listed]
+    return [folder / name for name in named]
 
 
 def _notes(read: list[Checkpoint]) -> tuple[Message, ...]:
