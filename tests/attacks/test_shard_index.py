@@ -1,0 +1,36 @@
+"""Indexes that name what no folder holds are refused before any file is opened."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from assay.errors import MalformedFile
+from assay.observe.checkpoint import folder, shard_index, torch_zip
+
+STRANGE = ["../x.safetensors", "/etc/passwd", "sub/x.safetensors", "", ".", "..", "x" * 256, "é" * 128]
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("reader", [folder, torch_zip], ids=["safetensors", "torch"])
+def test_a_name_that_is_no_file_of_the_folder(tmp_path: Path, reader: object, name: str) -> None:
+    index = tmp_path / reader.INDEX  # type: ignore[attr-defined]
+    index.write_text(json.dumps({"weight_map": {"a": name, "b": "model.safetensors"}}))
+    with pytest.raises(MalformedFile) as caught:
+        reader.shards(tmp_path)  # type: ignore[attr-defined]
+    assert caught.value.message.code == "error.malformed.outside_folder"
+
+
+@pytest.mark.parametrize("mapping", [None, [], {"a": 3}, {"a": None}, "x"])
+def test_a_map_that_is_none(tmp_path: Path, mapping: object) -> None:
+    index = tmp_path / folder.INDEX
+    index.write_text(json.dumps({"weight_map": mapping}))
+    with pytest.raises(MalformedFile):
+        shard_index.listed(index)
+
+
+def test_too_many_files(tmp_path: Path) -> None:
+    index = tmp_path / folder.INDEX
+    index.write_text(json.dumps({"weight_map": {str(n): f"{n}.safetensors" for n in range(4097)}}))
+    with pytest.raises(MalformedFile):
+        shard_index.listed(index)
