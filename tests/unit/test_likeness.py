@@ -298,6 +298,15 @@ def test_no_smaller_than_the_architecture_it_is_like(config: Config, like: str) 
     assert described(config).layers == described(known).layers
 
 
+def test_a_router_is_counted_with_its_correction() -> None:
+    router = next(
+        group for group in described(MIXTURE | SAID).groups if group.role == "router" and group.format == "bf16"
+    )
+    correction = next(group for group in described(MIXTURE | SAID).groups if group.format == "fp32")
+    assert router.parameters == LAYERS * 8 * HIDDEN
+    assert (correction.parameters, correction.size) == (LAYERS * 8, LAYERS * 8 * 4)
+
+
 def test_shared_experts_and_dense_layers_are_read() -> None:
     roles = {group.role: group.parameters for group in described(ROUTED | SAID).groups}
     assert roles["shared_experts"] == (LAYERS - 1) * (3 * HIDDEN * 768 + HIDDEN)
