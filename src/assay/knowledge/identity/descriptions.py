@@ -8,7 +8,8 @@ _UUID = r"\(\s*uuid:.*"
 _OPENGL = r"/pcie?/sse2\s*$"
 _BRACKET = r"\[([^\[\]]+)\]"
 _PARENTHESIS = r"\((?:radv|radeonsi|navi|bmg|dg\d|amd |llvm|discrete|integrated)[^()]*\)"
-_CLASS = r"^[0-9a-fA-F]{4}(?::[0-9a-fA-F]{4})?$"
+_CLASS = r"^(?:[01][0-9a-fA-F]{3}|[0-9a-fA-F]{4}:[0-9a-fA-F]{4})$"
+"""A device class (`0300`, `1200`) or a PCI id; `A100` and `B200` are names."""
 _MAKERS = frozenset({"amd/ati", "ati", "amd"})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from assay.knowledge.identity import words
+from assay.knowledge.identity.outside import full_name, short_name
 from assay.knowledge.identity.products import Product, Vocabulary, key, keys, products, related, vocabulary
 from assay.knowledge.identity.query import Query, memory_gib
 from assay.types.message import Message, message
@@ -41,9 +42,20 @@ def find(query: Query) -> Found:
     exact = tuple(product for product in nearby if plain in keys(product).aliases and _fits_vendor(query, product))
     if exact:
         # A nickname that is another product's name as well decides nothing: `9700 pro`.
-        return by_words._replace(products=tuple(dict.fromkeys((*exact, *by_words.products))))
+        both = tuple(dict.fromkeys((*exact, *by_words.products)))
+        return by_words._replace(products=both) if by_words.products else Found(exact)
     exact = tuple(product for product in nearby if plain == keys(product).name and _fits_vendor(query, product))
-    return Found(exact) if exact else by_words
+    return Found(exact) if exact else _unless_outside(query, by_words)
+
+
+def _unless_outside(query: Query, found: Found) -> Found:
+    """What the words say, unless they are NVIDIA's own name of a product that the catalogue lacks."""
+    other = full_name(query)
+    if other is None and not (found.products or found.notes):
+        other = short_name(query)
+    if other is None:
+        return found
+    return Found((), (message("gpu.driver_name.outside", "warning", name=other),), found.products)
 
 
 def find_by_memory(query: Query) -> Found:
@@ -129,7 +141,9 @@ def _answers(product: Product, asked: frozenset[str]) -> bool:
 
 
 def _is_named(own: Vocabulary, asked: frozenset[str]) -> bool:
-    return asked <= own.known and any(all(group & asked for group in form.required) for form in own.forms)
+    if not asked <= own.known or any(clash <= asked for clash in own.clashes):
+        return False
+    return any(all(group & asked for group in form.required) for form in own.forms)
 
 
 def _is_in_series(product: Product, own: Vocabulary, asked: frozenset[str]) -> bool:

@@ -48,6 +48,7 @@ class Vocabulary(NamedTuple):
     editions: frozenset[str]
     sizes_gib: frozenset[float]
     series: str | None
+    clashes: frozenset[frozenset[str]]
 
 
 def _product(name: str, body: dict[str, Any]) -> Product:
@@ -98,6 +99,8 @@ def _form(found: frozenset[str], vendor: str) -> Form:
         and not word.endswith(words.CORE)
         and (word not in words.OPTIONAL or word in decisive)
     }
+    if needed <= words.FAMILIES:
+        needed |= found & words.BRANDS - words.VENDORS
     codes = needed & words.MODULE_CODES
     groups = [_number_forms(word, found) | codes for word in needed - codes or needed or found]
     return Form(frozenset(groups))
@@ -117,6 +120,16 @@ def _extras(product: Product, name: frozenset[str]) -> set[str]:
         if "rtx" in name and any(word[:1] == letter and word[1:].isdecimal() for word in name):
             extra.add(brand)
     return extra
+
+
+def _clashes(name: frozenset[str]) -> frozenset[frozenset[str]]:
+    """Words that cannot both speak of the product: `quadro` and the bare number of an RTX A4000 are another card's."""
+    return frozenset(
+        frozenset({brand, word[1:]})
+        for letter, brand in words.OLD_BRANDS.items()
+        for word in name
+        if "rtx" in name and word[:1] == letter and word[1:].isdecimal()
+    )
 
 
 def _series(name: frozenset[str]) -> str | None:
@@ -150,7 +163,7 @@ def vocabulary(product: Product) -> Vocabulary:
     sizes = {size for size in map(memory_gib, name) if size is not None}
     sizes.update(product.memory_sizes_gib)
     forms = (_form(name, product.vendor), *(_alias_form(alias) for alias in aliases if alias))
-    return Vocabulary(forms, frozenset(known), name & words.EDITIONS, frozenset(sizes), _series(name))
+    return Vocabulary(forms, frozenset(known), name & words.EDITIONS, frozenset(sizes), _series(name), _clashes(name))
 
 
 def _alias_form(alias: frozenset[str]) -> Form:
@@ -187,7 +200,7 @@ def _haystack(product: Product) -> str:
     return " ".join((product.name, *product.driver_names, *product.aliases)).lower()
 
 
-def _figures(word: str) -> str:
+def figures(word: str) -> str:
     """The longest run of figures in a word."""
     runs = "".join(character if character.isdigit() else " " for character in word).split()
     return max(runs, key=len, default="")
@@ -214,7 +227,7 @@ def related(found: tuple[str, ...]) -> list[Product]:
 
 def _needles(found: Iterable[str]) -> set[str]:
     """The figures of the words, and how the models of a series begin: `50` for 5000, `rx 9` for 9000."""
-    needles = {_figures(word) for word in found} - {""}
+    needles = {figures(word) for word in found} - {""}
     for number in list(needles):
         if number.endswith("000"):
             needles.add(number[:2])

@@ -99,6 +99,8 @@ EDITIONS = _set("workstation server max-q")
 """Editions of one product; naming some of them chooses the product that has just these."""
 OPTIONAL = ARCHITECTURES | BRANDS | FORM_FACTORS | EDITIONS
 """Words of a product's name that a query may leave out."""
+FAMILIES = frozenset({"titan"})
+"""Words of several products that hold no model number: the brand beside them decides (`TITAN RTX`, `TITAN V`)."""
 REQUIRED_BY_VENDOR: dict[str, frozenset[str]] = {"Apple": frozenset({"pro", "max", "ultra"})}
 """Words that decide for one vendor although they are decoration for others: M4 Pro is not M4."""
 
@@ -125,6 +127,15 @@ BARE_NUMBER_LETTERS: dict[str, str] = {"rtx": "a", "radeon": "r"}
 `9700 pro` an R9700."""
 OLD_BRANDS: dict[str, str] = {"a": "quadro"}
 """Letter of an RTX card's number -> the brand that shops still put before it: `Quadro RTX A6000`."""
+OLDER_NAMES = (
+    "quadro 4000", "quadro 5000", "quadro 6000", "quadro k4000", "quadro k5000", "quadro k6000", "quadro m4000",
+    "quadro m5000", "quadro m6000", "quadro p4000", "quadro p5000", "quadro p6000", "titan", "geforce gtx titan",
+    "gtx titan", "geforce titan", "titan x", "gtx titan x", "geforce gtx titan x", "titan x pascal", "titan xp",
+    "titan v", "titan z", "gtx titan z", "geforce gtx titan z", "titan black", "gtx titan black",
+    "geforce gtx titan black",
+)  # fmt: skip
+"""NVIDIA's names, from before its driver table, that hold a brand and a number of a later product (pci.ids 2026.08.22):
+a Quadro 6000 is of 2010, a Quadro RTX 6000 of 2018."""
 DATACENTER_OLD_BRAND = "tesla"
 NOT_DATACENTER = _set("geforce rtx gtx quadro titan jetson")
 
