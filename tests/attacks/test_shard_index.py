@@ -8,7 +8,7 @@ import pytest
 from assay.errors import MalformedFile
 from assay.observe.checkpoint import folder, shard_index, torch_zip
 
-STRANGE = ["../x.safetensors", "/etc/passwd", "sub/x.safetensors", "", ".", "..", "x" * 256, "é" * 128]
+STRANGE = ["../x.safetensors", "/etc/passwd", "sub/x.safetensors", "", ".", ".."]
 
 
 @pytest.mark.parametrize("name", STRANGE)

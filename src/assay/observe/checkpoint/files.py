@@ -45,6 +45,20 @@ def malformed(file: str, reason: str, field: str | None = None, offset: int | No
     )
 
 
+def present(path: Path) -> bool:
+    """Whether a path leads to something; a name longer than the system allows leads nowhere.
+
+    Raises:
+        UnreadableFile: the system does not let us look.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise unreadable(path, error) from error
+
+
 def open_regular(path: Path) -> tuple[int, int]:
     """(descriptor, size in bytes) of a regular file; a FIFO or a device is never waited for.
 

@@ -5,11 +5,10 @@ from typing import Any
 
 from assay.errors import UnknownModel, UnsupportedArchitecture
 from assay.observe.checkpoint import (
-    assemble,
     config,
     files,
+    gathered,
     gguf_model,
-    names,
     quantization,
     safetensors,
     shard_index,
@@ -17,9 +16,8 @@ from assay.observe.checkpoint import (
 )
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
-from assay.observe.checkpoint.tensors import Layout, joined
-from assay.types.message import Message, message
-from assay.types.model import Model, Role, TensorGroup
+from assay.types.message import message
+from assay.types.model import Model
 
 CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
@@ -34,7 +32,7 @@ def shards(folder: Path) -> list[Path]:
         UnreadableFile: the folder cannot be listed.
     """
     index = folder / INDEX
-    if not index.exists():
+    if not files.present(index):
         try:
             found = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
         except OSError as error:
@@ -42,59 +40,10 @@ def shards(folder: Path) -> list[Path]:
         return [path for path in found if not path.name.startswith(("consolidated", "adapter"))]
     named = shard_index.listed(index)
     paths = [folder / name for name in named]
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if not files.present(path)]
     if missing and len(missing) < len(paths):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)
     return [] if missing else paths
-
-
-def _roles(layout: Layout) -> dict[str, Role]:
-    return {tensor.module: tensor.role for tensor in layout.tensors}
-
-
-def _numberless(module: str) -> str:
-    """`experts.7.up_proj` as `experts.*.up_proj`, as layouts name it."""
-    head, found, rest = module.partition(".experts.")
-    first, dot, tail = rest.partition(".")
-    return f"{head}.experts.*{dot}{tail}" if found and first.isdigit() else module
-
-
-def _role(matrix: Matrix, known: dict[str, Role]) -> Role:
-    found = known.get(_numberless(matrix.module))
-    return names.role(matrix.module) if found is None else found
-
-
-def _active(matrix: Matrix, role: Role, layout: Layout, *, tied: bool) -> int:
-    if role == "experts" and layout.experts:
-        return matrix.parameters * layout.experts_per_token // layout.experts
-    if role == "embedding" and not tied:
-        return matrix.parameters // layout.vocabulary if layout.vocabulary else 0
-    return matrix.parameters
-
-
-def _groups(found: list[Matrix], layout: Layout) -> tuple[tuple[TensorGroup, ...], bool]:
-    """(groups by role and format, whether a stored copy of the tied head was left out)."""
-    known = _roles(layout)
-    tied = all(tensor.role != "head" for tensor in layout.tensors)
-    totals: dict[tuple[Role, str], list[int]] = {}
-    twice = False
-    for matrix in found:
-        role = _role(matrix, known)
-        if role == "head" and tied:
-            twice = True  # written by some savers although it is the embedding: a runtime loads it once
-            continue
-        values = (matrix.parameters, _active(matrix, role, layout, tied=tied), matrix.tensors, matrix.size)
-        row = totals.setdefault((role, matrix.format), [0, 0, 0, 0])
-        for index, value in enumerate(values):
-            row[index] += value
-    return tuple(TensorGroup(role, name, *row) for (role, name), row in totals.items()), twice
-
-
-def _experts_kept(group: TensorGroup, layout: Layout) -> TensorGroup:
-    """Active parameters of experts from the group's sum: exact where a division of one tensor would round."""
-    if group.role != "experts" or not layout.experts:
-        return group
-    return group._replace(active=group.parameters * layout.experts_per_token // layout.experts)
 
 
 _TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
@@ -111,51 +60,15 @@ def _told_apart(matrix: Matrix, said: frozenset[str]) -> Matrix:
     return matrix._replace(format="unknown") if matrix.format == "int8_w8a8" else matrix
 
 
-def _compared(found: int, expected: int) -> list[Message]:
-    """A doubt when the files hold clearly fewer parameters than the configuration describes, or more."""
-    if abs(found - expected) * 200 <= expected:  # half a per cent: buffers that only some savers write
-        return []
-    return [message("doubt.parameters_differ", "warning", stored=found, described=expected)]
-
-
 def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
     """The model of these safetensors files, with the layers of this configuration.
 
     Raises:
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
-    fields = Fields(document, origin.file)
-    body, layout, _ = config.understand(fields)
-    said = frozenset(rule.storage.format for rule in quantization.scheme(fields, None).rules)
+    said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
     found = stored.matrices([tensor for path in paths for tensor in safetensors.tensors(path)])
-    matrices = [_told_apart(matrix, said) for matrix in found]
-    groups, twice = _groups(matrices, layout)
-    loaded, optional = config.split(tuple(_experts_kept(group, layout) for group in groups))
-    described = sum(tensor.elements * tensor.copies for tensor in layout.tensors if tensor.role != "mtp")
-    doubts = _compared(sum(group.parameters for group in loaded), described)
-    if any(group.format == "unknown" for group in loaded):
-        doubts.append(message("doubt.stored_format_unknown", "warning"))
-    notes = (message("note.head_stored_twice"),) if twice else ()
-    return Model(
-        name=origin.name,
-        architecture=body["id"],
-        released_format=None,
-        requantized_from=None,
-        groups=loaded,
-        layers=joined(layout.layers),
-        weights=assemble.stored_weights(loaded, origin.sources),
-        hidden_size=layout.hidden_size,
-        vocabulary=layout.vocabulary,
-        intermediate=layout.intermediate,
-        experts=layout.experts,
-        experts_per_token=layout.experts_per_token,
-        max_context=layout.max_context,
-        container="safetensors",
-        sources=origin.sources,
-        doubts=tuple(doubts),
-        notes=notes,
-        optional=optional,
-    )
+    return gathered.model([_told_apart(matrix, said) for matrix in found], document, origin)
 
 
 def display_name(folder: Path) -> str:
@@ -172,7 +85,7 @@ def _only_gguf(folder: Path) -> Path | None:
     Raises:
         UnknownModel: there are several, and the folder does not say which is meant.
     """
-    if (folder / CONFIG).exists():
+    if files.present(folder / CONFIG):
         return None
     found = sorted(path for path in folder.iterdir() if path.suffix == ".gguf")
     models = [path for path in found if "-of-" not in path.name or "-00001-of-" in path.name]
@@ -213,7 +126,7 @@ def from_folder(folder: Path) -> Model:
         raise files.unreadable(folder, error) from error
     if alone is not None:
         return gguf_model.read(alone)
-    if not path.exists():
+    if not files.present(path):
         raise _no_configuration(folder)
     document = files.read_object(path)
     paths = shards(folder)
@@ -228,7 +141,7 @@ def from_config(path: Path, document: dict[str, Any] | None = None) -> Model:
     """The model of a config.json, with the hf_quant_config.json beside it if there is one."""
     content = files.read_object(path) if document is None else document
     beside = path.parent / SEPARATE
-    separate = files.read_object(beside) if path.name == CONFIG and beside.exists() else None
+    separate = files.read_object(beside) if path.name == CONFIG and files.present(beside) else None
     name = display_name(path.absolute().parent) if path.name == CONFIG else path.stem
     return config.model(content, separate, config.Origin(name, str(path), "config", (path.name,)))
 
@@ -241,12 +154,12 @@ def from_safetensors(path: Path) -> Model:
         MalformedFile: the file is one of several of an index, and others are missing.
     """
     beside = path.parent / CONFIG
-    if not beside.exists():
+    if not files.present(beside):
         safetensors.tensors(path)  # a broken file is named as such first
         raise UnsupportedArchitecture(
             message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
         )
     paths = shards(path.parent)
-    chosen = paths if path.name in {other.name for other in paths} and (path.parent / INDEX).exists() else [path]
+    chosen = paths if path.name in {other.name for other in paths} and files.present(path.parent / INDEX) else [path]
     origin = config.Origin(path.stem, str(beside), "safetensors", (path.name,))
     return of_files(chosen, files.read_object(beside), origin)

@@ -5,8 +5,6 @@ from pathlib import Path
 from assay.observe.checkpoint import files
 
 MAX_FILES = 4096
-MAX_NAME_BYTES = 255
-"""No file system in use holds a longer one."""
 
 
 def listed(index: Path) -> list[str]:
@@ -22,12 +20,7 @@ def listed(index: Path) -> list[str]:
     names = sorted(set(mapping.values()))
     if len(names) > MAX_FILES:
         raise files.malformed(str(index), "out_of_range", field="weight_map")
-    strange = next((name for name in names if not _plain(name)), None)
+    strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
     if strange is not None:
         raise files.malformed(str(index), "outside_folder", field=strange)
     return names
-
-
-def _plain(name: str) -> bool:
-    short = len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
-    return short and name not in ("", ".", "..") and Path(name).name == name
