@@ -210,3 +210,16 @@ def test_any_value_in_any_key_is_read_or_refused(name: str, key: str, value: Any
                 assert error.exit_code in {2, 3}  # noqa: PT017 - either way is right
             else:
                 assert found.weights.value is None or found.weights.value > 0
+
+
+@pytest.mark.parametrize("pattern", ["model.layers.{}.self_attn*", "*.layers.{}.self*attn", "re:.*layers.{}.*attn.*"])
+def test_a_list_of_very_many_patterns_is_not_compared(pattern: str) -> None:
+    config = published()
+    config["quantization_config"] = {
+        "quant_method": "fp8", "weight_block_size": [128, 128], "activation_scheme": "dynamic",
+        "modules_to_not_convert": [pattern.format(number) for number in range(20_000)],
+    }  # fmt: skip
+    started = time.process_time()
+    found = model(config, None, ORIGIN)
+    assert time.process_time() - started < 2
+    assert found.weights.value is None

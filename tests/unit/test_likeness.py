@@ -8,6 +8,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from safetensors_files import write
 
 from assay.answers.asked import CheckRequest
 from assay.answers.check import answer
@@ -448,3 +449,43 @@ def test_a_gguf_file_without_llamas_tensors_is_refused_as_ever(tmp_path: Path, m
     with pytest.raises(UnsupportedArchitecture) as caught:
         read(gguf_file(tmp_path / "a.gguf", KEYS, shapes))
     assert caught.value.message.code == "error.unsupported_architecture"
+
+
+def tensor_folder(folder: Path, extra: int = 0) -> Path:
+    config: Config = PLAIN | SAID | {"num_hidden_layers": 1, "vocab_size": 100}
+    shapes = {
+        "model.embed_tokens": (100, HIDDEN), "lm_head": (100, HIDDEN), "model.norm": (HIDDEN,),
+        "model.layers.0.self_attn.q_proj": (HEADS * HEAD, HIDDEN),
+        "model.layers.0.self_attn.k_proj": (KV_HEADS * HEAD, HIDDEN),
+        "model.layers.0.self_attn.v_proj": (KV_HEADS * HEAD, HIDDEN),
+        "model.layers.0.self_attn.o_proj": (HIDDEN, HEADS * HEAD),
+        "model.layers.0.mlp.gate_proj": (WIDTH, HIDDEN), "model.layers.0.mlp.up_proj": (WIDTH, HIDDEN),
+        "model.layers.0.mlp.down_proj": (HIDDEN, WIDTH),
+        "model.layers.0.input_layernorm": (HIDDEN,), "model.layers.0.post_attention_layernorm": (HIDDEN,),
+    }  # fmt: skip
+    if extra:
+        shapes["model.layers.0.state.in_proj"] = (extra, HIDDEN)
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    write(folder / "model.safetensors", {f"{name}.weight": ("BF16", shape) for name, shape in shapes.items()})
+    return folder
+
+
+def test_files_of_a_likeness_give_their_own_bytes(tmp_path: Path) -> None:
+    found = read(tensor_folder(tmp_path / "a"))
+    assert (found.architecture, found.like) == ("fanciful", "llama")
+    attention = HIDDEN * HEAD * (2 * HEADS + 2 * KV_HEADS)
+    assert found.weights.value == 2 * (200 * HIDDEN + attention + 3 * HIDDEN * WIDTH + 3 * HIDDEN)
+    assert found.weights.root == "assumed"
+    assert not [doubt for doubt in found.doubts if doubt.code == "doubt.parameters_differ"]
+
+
+def test_files_that_hold_more_than_a_likeness_has_are_doubted(tmp_path: Path) -> None:
+    found = read(tensor_folder(tmp_path / "a", extra=4096))
+    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ"]
+
+
+def test_a_recipe_on_a_likeness_stays_an_assumption(tmp_path: Path) -> None:
+    path = gguf_file(tmp_path / "a.gguf", KEYS, SHAPES)
+    report = check_layout.layout(answer(CheckRequest(str(path), ("rtx-5090",), weights="gguf:Q8_0")))
+    assert {figure.root for figure in figures(report)} == {"assumed"}

@@ -112,7 +112,7 @@ def _weights(model: Model, found: Found, recipe: Recipe) -> Quantity:
         sources,
         low=found.low + beside if found.low < found.high else None,
         high=found.high + beside if found.low < found.high else None,
-        weakest="documented",
+        weakest="assumed" if model.like else "documented",
         weakest_share=1.0,
         formula=FORMULA,
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from assay.observe.checkpoint import assemble, config, names
+from assay.observe.checkpoint import assemble, config, likeness, names
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout, joined
@@ -117,8 +117,8 @@ def model(
     Raises:
         UnsupportedArchitecture, MalformedFile: see `config.understand`.
     """
-    body, layout, _ = config.understand(Fields(document, origin.file))
+    body, layout, _ = config.understand(Fields(document, origin.file), alike=True)
     found, twice = groups(matrices, layout)
     doubts = doubts_of(config.split(found)[0], layout)
     told = (*notes, message("note.head_stored_twice")) if twice else notes
-    return of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told)
+    return likeness.applied(of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told), body)

@@ -9,6 +9,11 @@ from typing import Any
 
 _SPELLINGS = ("", "model.", "language_model.model.", "model.language_model.", "language_model.", "backbone.")
 PREFIXES = ("model.", "language_model.", "backbone.")
+MOST_BEGINNINGS = 2_000
+MOST_WILDCARDS = 500
+MOST_EXPRESSIONS = 100
+MOST_CHARACTERS = 65_536
+"""Of patterns, since each is compared with every module. Published lists have up to 154 wildcards and 3 expressions."""
 
 
 class UnknownPatternError(ValueError):
@@ -46,6 +51,9 @@ class Matcher:
                 starts.append(name[:-1])
             else:
                 globs.append(name)
+        _few(starts, MOST_BEGINNINGS)
+        _few(globs, MOST_WILDCARDS)
+        _few(patterns, MOST_EXPRESSIONS)
         self._starts = tuple(starts)
         self._per_expert = any(_numbered_expert(name) for name in self._names)
         self._globs = _compiled([_translated(glob) for glob in globs])
@@ -76,6 +84,11 @@ class Matcher:
             return self._names_it(module.replace("*", "0"))
         answers = {self._names_it(module.replace("*", str(number))) for number in range(copies)}
         return answers.pop() if len(answers) == 1 else None
+
+
+def _few(patterns: list[str], most: int) -> None:
+    if len(patterns) > most or sum(map(len, patterns)) > MOST_CHARACTERS:
+        raise UnknownPatternError(f"{len(patterns)}")
 
 
 def _numbered_expert(name: str) -> bool:
