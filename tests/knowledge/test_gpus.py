@@ -26,6 +26,8 @@ MIB = 2**20
 # The driver prints one name and one PCI device for several products; only memory or other facts tell them apart.
 SHARED_PCI = {
     ("1002:740c", None, None): "Instinct MI250 and MI250X",
+    ("1002:7590", None, "c0"): "Radeon RX 9060 XT with 16 and with 8 GB",
+    ("8086:56a0", None, None): "Arc A770 with 16 and with 8 GB",
     ("10de:2d04", None, None): "GeForce RTX 5060 Ti with 16 and with 8 GB",
     ("10de:2b00", None, None): "one integrated GPU, two Jetson modules",
     ("10de:2487", None, None): "GeForce RTX 3060 with 12 and with 8 GB",
@@ -180,6 +182,13 @@ def test_the_driver_shows_at_most_the_sold_size_and_at_least_the_floor(name: str
     devices = 2 if name in TWO_DEVICES else 1
     assert floor["value"]["v"] <= lowest * devices / sold
     assert highest * devices <= sold
+
+
+def test_an_apu_shares_its_memory_and_has_no_usable_size_of_its_own() -> None:
+    subject = cards()["instinct-mi300a"]
+    assert subject.gpu.unified_memory
+    assert subject.usable.value is None
+    assert subject.usable.note is not None
 
 
 def test_two_devices_per_product_is_still_true() -> None:

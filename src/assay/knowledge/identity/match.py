@@ -28,8 +28,27 @@ class Found(NamedTuple):
 
 def find(query: Query) -> Found:
     """The products that a query names."""
-    if not query.words:
-        return Found(())
+    return _without_fewer_cores(query, _found(query)) if query.words else Found(())
+
+
+def _without_fewer_cores(query: Query, found: Found) -> Found:
+    """Leaves out, and names, machines that only have fewer GPU cores than another candidate."""
+    ids = {product.id for product in found.products}
+    counts = [word for word in query.words if word.isdecimal() or word.endswith(words.CORE)]
+    sized = bool(query.memory_gib or counts)
+    twins = [small for small, large in words.FEWER_CORES.items() if large in ids and (small in ids or not sized)]
+    if not twins or any(f"{word.removesuffix(words.CORE)}{words.CORE}" in _cores(found) for word in counts):
+        return found
+    kept = tuple(product for product in found.products if product.id not in twins)
+    names = " | ".join(products()[small].name for small in twins)
+    return found._replace(products=kept, notes=(*found.notes, message("gpu.fewer_cores_left_out", names=names)))
+
+
+def _cores(found: Found) -> frozenset[str]:
+    return frozenset().union(*(vocabulary(product).known for product in found.products))
+
+
+def _found(query: Query) -> Found:
     nearby = related(query.words)
     with_vendor, plain = key(query.words, vendor=True), key(query.words)
     exact = tuple(product for product in nearby if with_vendor in keys(product).drivers)
@@ -205,7 +224,7 @@ def _is_configurable(product: Product, asked: float) -> bool:
     largest = max(own.sizes_gib, default=asked)
     start = words.MACHINE_MEMORY.get(product.vendor)
     shared = product.unified and start is not None and product.name.lower().startswith(start)
-    return shared and not named and asked <= largest
+    return shared and not named and (product.memory_smallest_gib or 0) <= asked <= largest
 
 
 def _is_shown(product: Product, asked: float) -> bool:

@@ -16,7 +16,8 @@ GIB = 2**30
 class Product(NamedTuple):
     """One GPU's identity; `memory_sold_gib` and `memory_driver_mib` are None where unknown.
 
-    `memory_sizes_gib` holds every size that sellers print, contradicting ones included.
+    `memory_sizes_gib` holds every size that sellers print, contradicting ones included; `memory_smallest_gib` is the
+    smallest machine's where that is recorded.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Product(NamedTuple):
     pci: tuple[PciId, ...]
     memory_sold_gib: float | None
     memory_sizes_gib: tuple[float, ...]
+    memory_smallest_gib: float | None
     memory_driver_mib: float | None
     memory_type: str | None
     unified: bool
@@ -64,6 +66,7 @@ def _product(name: str, body: dict[str, Any]) -> Product:
         pci=tuple(PciId(row["device"], row.get("subsystem"), row.get("revision")) for row in body.get("pci", ())),
         memory_sold_gib=sold["v"] / GIB if sold else None,
         memory_sizes_gib=tuple({sold[end] / GIB for end in ("v", "lo", "hi") if end in sold}) if sold else (),
+        memory_smallest_gib=sold["lo"] / GIB if sold and "lo" in sold else None,
         memory_driver_mib=driver["v"] / 2**20 if driver else None,
         memory_type=kind.get("name"),
         unified=bool(kind.get("unified", False)),

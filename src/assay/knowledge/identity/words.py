@@ -145,6 +145,14 @@ SERIES_BRANDS = frozenset({"rtx", "gtx", "geforce", "rx"})
 SERIES_WORDS = SERIES_BRANDS | VENDORS | {"radeon", "series", "laptop"}
 """What may stand beside the name of a series; any other word asks for one card."""
 
+FEWER_CORES: dict[str, str] = {
+    "apple-m1-max-24-core": "apple-m1-max", "apple-m1-ultra-48-core": "apple-m1-ultra",
+    "apple-m2-max-30-core": "apple-m2-max", "apple-m2-ultra-60-core": "apple-m2-ultra",
+    "apple-m3-ultra-60-core": "apple-m3-ultra", "apple-m5-ultra-64-core": "apple-m5-ultra",
+}  # fmt: skip
+"""Machine -> the one that differs from it by more GPU cores alone and is meant where no count is said; an answer that
+leaves one out says so."""
+
 MACHINE_MEMORY: dict[str, str] = {"Apple": "m", "AMD": "radeon"}
 """Vendor -> how the names of its chips begin that share their machine's memory, sold in many sizes; a Jetson's or an
 MI300A's is fixed."""
