@@ -2,19 +2,16 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors_files import Shapes, write
 
 from assay.errors import AssayError, MalformedFile, UnreadableFile
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from safetensors_files import Shapes, write
 
 PAIR: Shapes = {"m.q_proj.lora_A.weight": ("F32", (2, 4)), "m.q_proj.lora_B.weight": ("F32", (4, 2))}
 CONFIG: dict[str, Any] = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}

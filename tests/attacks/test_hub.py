@@ -10,8 +10,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hub_server
 import huggingface_hub
 import pytest
+from hub_server import Hub, Stored, whole
 from huggingface_hub import constants
 
 from assay.errors import (
@@ -24,10 +26,6 @@ from assay.errors import (
     UnsupportedFile,
 )
 from assay.observe.checkpoint import gguf, hub, hub_errors, hub_transfer, read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import hub_server
-from hub_server import Hub, Stored, whole
 
 
 @pytest.fixture
@@ -340,7 +338,7 @@ def test_a_configuration_larger_than_any_is_not_fetched(server: Hub) -> None:
 
 
 def test_an_architecture_that_is_not_known_is_named_with_the_repository(server: Hub) -> None:
-    server.repos["owner/tiny"] = hub_server.single({"model_type": "no_such_type"})
+    server.repos["owner/tiny"] = hub_server.single({"model_type": "no_such_type", "no_such_key": 3})
     error = _refused("owner/tiny", UnsupportedArchitecture)
     assert error.file == "owner/tiny/config.json"
     assert "/tmp" not in str(error.message.parameters)  # noqa: S108 -- the point is that it is not there

@@ -1,13 +1,13 @@
 """Hostile ONNX files: nothing outside the file's own folder is opened, and no length, count or shape is trusted."""
 
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from bounded import cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,9 +15,6 @@ from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedF
 from assay.observe.checkpoint import onnx as reader
 from assay.observe.checkpoint import onnx_wire
 from assay.observe.checkpoint.onnx_wire import varint
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from bounded import cost
 
 onnx = pytest.importorskip("onnx")
 helper, TensorProto = onnx.helper, onnx.TensorProto

@@ -3,23 +3,20 @@
 import os
 import pickle
 import struct
-import sys
 import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bounded import cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch_files import many, name, number, storage, table, tensor, text, write
+from torch_files import pickled as instructions
 
 from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
 from assay.observe.checkpoint import pickled, torch_zip, zip_directory
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from bounded import cost
-from torch_files import many, name, number, storage, table, tensor, text, write
-from torch_files import pickled as instructions
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 GOOD = instructions(table({"w": tensor("FloatStorage", "0", (2, 3))}))

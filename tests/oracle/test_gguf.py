@@ -1,6 +1,5 @@
 """The GGUF header walk against the `gguf` package: every tensor type, every kind of metadata, and a real file."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,11 @@ import gguf
 import numpy as np
 import pytest
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFEndian, GGUFValueType
+from packages import SMOLLM2, real_file
 
 from assay.errors import MalformedFile, UnknownModel, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import gguf as walk
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from packages import SMOLLM2, real_file
 
 TYPES = [kind for kind in GGML_QUANT_SIZES if kind.name != "Q8_1"]  # an older block in the package: test_ggml_types
 PLAIN = {"F32": np.float32, "F16": np.float16, "F64": np.float64, "I8": np.int8, "I16": np.int16}

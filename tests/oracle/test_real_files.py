@@ -1,6 +1,5 @@
 """Real model files, byte for byte against the packages that define their formats."""
 
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from packages import GEMMA, MINILM, SMOLLM2, real_file
 from safetensors import safe_open
 
 from assay.observe.checkpoint import gguf as gguf_walk
 from assay.observe.checkpoint import safetensors as safetensors_walk
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from packages import GEMMA, MINILM, SMOLLM2, real_file
 
 BYTES = {
     SMOLLM2: {"gguf:Q8_0": 30_081_024, "gguf:F32": 140_544, "gguf:Q4_1": 66_355_200},

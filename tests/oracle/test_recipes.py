@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from gguf.constants import MODEL_ARCH
 from gguf.tensor_mapping import get_tensor_name_map
+from packages import SMOLLM2, real_file
 
 from assay.knowledge import store
 from assay.knowledge.catalog import models, recipes
@@ -19,9 +19,6 @@ from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.recipes import Converted, converted, of_gguf, of_parts
 from assay.reason.memory.recipes import choices
 from assay.types.recipe import Choice, Facts, How, Weight
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from packages import SMOLLM2, real_file
 
 ORACLE = json.loads((Path(__file__).parents[1] / "data" / "llama_quantize.json").read_text("utf-8"))
 MATRIX = How(matrix=True)

@@ -1,12 +1,12 @@
 """The safetensors header against the `safetensors` package, and formats from what is stored."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from packages import MINILM, real_file
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -16,9 +16,6 @@ from assay.observe.checkpoint import safetensors as header
 from assay.observe.checkpoint import stored
 from assay.observe.checkpoint.read import read
 from assay.types.model import Model
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from packages import MINILM, real_file
 
 BYTES = {"F32": 4, "F16": 2, "BF16": 2, "U8": 1, "I8": 1, "I32": 4, "I64": 8, "F8_E4M3": 1, "F8_E8M0": 1}
 HIDDEN, LAYERS, WIDTH, WORDS = 256, 2, 512, 100

@@ -1,15 +1,12 @@
 """torch archives against torch itself, where it is installed: `pip install torch` is no part of this project."""
 
-import sys
 from pathlib import Path
 
 import pytest
+from torch_files import save
 
 from assay.errors import AssayError
 from assay.observe.checkpoint import torch_zip
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from torch_files import save
 
 torch = pytest.importorskip("torch", reason="opt-in: needs torch")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")

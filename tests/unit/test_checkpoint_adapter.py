@@ -1,20 +1,17 @@
 """LoRA adapters: rank, targets and base are told, tensors are counted, nothing is promised without the base."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch_files
+from safetensors_files import Shapes, write
 
 from assay.errors import MalformedFile, UnsupportedFile
 from assay.observe.checkpoint import safetensors
 from assay.observe.checkpoint.read import read
 from assay.types.message import Message
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import torch_files
-from safetensors_files import Shapes, write
 
 RANK, INPUTS, OUTPUTS, LAYERS = 8, 64, 96, 3
 CONFIG: dict[str, Any] = {

@@ -1,18 +1,15 @@
 """MLX folders: packed words count as the parameters they hold, scales and biases as bytes."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors_files import Shapes, write
 
 from assay.errors import MalformedFile
 from assay.observe.checkpoint import mlx, safetensors
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from safetensors_files import Shapes, write
 
 HIDDEN, WIDTH, WORDS, LAYERS = 256, 512, 128, 2
 CONFIG = {

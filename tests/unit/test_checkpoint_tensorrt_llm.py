@@ -1,18 +1,15 @@
 """TensorRT-LLM: ranks together are one model; an engine shows its size and no more."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors_files import Shapes, write
 
 from assay.errors import MalformedFile, UnsupportedArchitecture
 from assay.observe.checkpoint import safetensors
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from safetensors_files import Shapes, write
 
 HIDDEN, WIDTH, WORDS, LAYERS, HEADS = 256, 512, 128, 2, 4
 CONFIG: dict[str, Any] = {

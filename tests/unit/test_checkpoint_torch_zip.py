@@ -1,18 +1,15 @@
 """torch's zip checkpoints: tensors by their description, bytes by the archive's directory."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from torch_files import name, pickled, save, table, tensor, text, write
 
 from assay.errors import MalformedFile, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import torch_zip
 from assay.observe.checkpoint.read import read
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from torch_files import name, pickled, save, table, tensor, text, write
 
 HIDDEN, WIDTH, WORDS, LAYERS = 64, 128, 100, 2
 CONFIG = {

@@ -9,18 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hub_server
 import huggingface_hub
 import pytest
+from hub_server import COMMIT, Hub, Stored
 from huggingface_hub import constants
 
 from assay.errors import MissingExtra, NetworkFailure, UnknownModel, UnsupportedFile
 from assay.observe.checkpoint import folder, hub, hub_transfer, progress, read
 from assay.observe.checkpoint.hub_errors import Place
 from assay.types.message import Message
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import hub_server
-from hub_server import COMMIT, Hub, Stored
 
 LLAMA_BYTES = sum(
     2 * shape[0] * (shape[1] if len(shape) > 1 else 1) for _, shape in hub_server.llama_tensors().values()
