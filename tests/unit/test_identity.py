@@ -117,6 +117,63 @@ def test_counts(count: int, form: str) -> None:
     assert verdict(answer) == ("exact", count, frozenset({"geforce-rtx-5090"}))
 
 
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("900-21010-0000-000", 1),
+        ("699-2G133-0200-300", 1),
+        ("8.9", 1),
+        ("RTX 4090 8.9", 1),
+        ("4090 8 gpus", 8),
+        ("3090, 2 карты", 2),
+        ("h100 pcie x8", 8),
+        ("4060 ti 16gb pcie 4.0 x8", 1),
+        ("L4 24GB PCIe x8", 1),
+        ("2x 4060 ti 16gb PCI Express Gen4 x8", 2),
+        ("4060 ti 16 gpu", 1),
+    ],
+)
+def test_only_a_count_of_cards_is_a_count(query: str, count: int) -> None:
+    assert identify(query).count == count
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("RTX 4060 Ti 16GB PCIe 4.0 x8", "geforce-rtx-4060-ti-16gb"),
+        ("L40S 48GB PCIe", "l40s"),
+        ("4090 8 gpus", "geforce-rtx-4090"),
+        ("3090, 2 карты", "geforce-rtx-3090"),
+        ("GH200 480GB", "gh200-96gb"),
+        ("Л40", "l40"),
+        ("Л40С", "l40s"),
+        ("L40С", "l40s"),
+        ("Б200", "b200-sxm"),
+        ("h100 pcie gen5", "h100-pcie-80gb"),
+        ("a100 pcie 40gb", "a100-pcie-40gb"),
+        ("rtx 4090 23.99 GB", "geforce-rtx-4090"),
+        ("3090 23,7 гб", "geforce-rtx-3090"),
+        ("GB100 [B200]", "b200-sxm"),
+    ],
+)
+def test_what_people_write_around_a_name(query: str, expected: str) -> None:
+    answer = identify(query)
+    assert (answer.match, answer.candidates) == ("exact", (expected,))
+
+
+@pytest.mark.parametrize("query", ["900-21010-0000-000", "8.9", "mi300x pcie", "40.90", "4090 laptop pcie 9.9"])
+def test_numbers_that_name_no_card(query: str) -> None:
+    assert identify(query).match == "unknown"
+
+
+def test_an_id_of_the_catalogue_is_one_point_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_products() -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("assay.knowledge.identity.identify.products", all_products)
+    assert identify(" GeForce-RTX-5090 ").candidates == ("geforce-rtx-5090",)
+
+
 @pytest.mark.parametrize("query", ["0x5090", "1025x5090", "0 шт 5090", "-1x5090", "2x 5090 x3"])
 def test_a_count_that_is_none_is_not_understood(query: str) -> None:
     answer = identify(query)

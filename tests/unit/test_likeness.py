@@ -489,3 +489,23 @@ def test_a_recipe_on_a_likeness_stays_an_assumption(tmp_path: Path) -> None:
     path = gguf_file(tmp_path / "a.gguf", KEYS, SHAPES)
     report = check_layout.layout(answer(CheckRequest(str(path), ("rtx-5090",), weights="gguf:Q8_0")))
     assert {figure.root for figure in figures(report)} == {"assumed"}
+
+
+def test_published_models_under_another_name_are_refused_or_hardly_larger() -> None:
+    """Never fewer bytes than the architecture really has, at most a table of positions more, and the same caches."""
+    followed = 0
+    for name in store.names("model"):
+        body = store.entry("model", name) or {}
+        if "config" not in body:
+            continue
+        known = model(body["config"], body.get("separate"), ORIGIN)
+        try:
+            found = model(body["config"] | {"model_type": "fanciful"}, body.get("separate"), ORIGIN)
+        except UnsupportedArchitecture:
+            continue
+        followed += 1
+        assert found.like is not None
+        assert found.layers == known.layers, name
+        if found.weights.value is not None and known.weights.value is not None:
+            assert 1 <= found.weights.value / known.weights.value <= 1.08, name
+    assert followed >= 20
