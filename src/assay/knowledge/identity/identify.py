@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from assay.knowledge import store
 from assay.knowledge.identity import words
 from assay.knowledge.identity.descriptions import describe
 from assay.knowledge.identity.distinguish import distinguish
@@ -28,9 +29,12 @@ def identify(query: str) -> Identification:
     An empty text and one without a known name are unknown; so is a count of 0 or above 1024.
     """
     text = query[: words.MAXIMUM_QUERY_CHARACTERS]
-    product = products().get(text.strip().lower())
-    if product is not None:
-        return _identification(query, 1, _Answer((product,), decided=True), Query((), 1, ()))
+    name = text.strip().lower()
+    literal = store.entry("gpu", name)  # a point query: an id of the catalogue needs none of the other names
+    if literal is not None and literal.get("status", "released") == "released":
+        return Identification(query, "exact", 1, (name,))
+    if literal is not None:
+        return _identification(query, 1, _Answer((products()[name],), decided=True), Query((), 1, ()))
     given = parse_pci(text)
     if given is not None:
         return _identification(query, 1, _pci(given), Query((), 1, ()))

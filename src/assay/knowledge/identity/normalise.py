@@ -46,11 +46,18 @@ def _cyrillic(word: str) -> Iterator[str]:
         yield from _latin(word[head:])
         return
     tail = len(word) - _letters_before(word[::-1])
-    if 0 < tail < len(word) and _is_known(russian[tail:]):
+    if 0 < tail < len(word) - 1 and _is_known(russian[tail:]):
         yield from _latin(word[:tail])
         yield russian[tail:]
         return
-    yield word.translate(words.LOOK_ALIKES)
+    yield _model_number(word)
+
+
+def _model_number(word: str) -> str:
+    """`А100`, `Л40` and `Л40С` in Latin letters; a last `с` after a figure is an S, as in L40S and 8060S."""
+    if word[-1] == "с" and word[-2:-1].isdigit():
+        word = word[:-1] + "s"
+    return word.translate(words.LOOK_ALIKES).translate(words.SPOKEN_LETTERS)
 
 
 def _latin(word: str) -> Iterator[str]:

@@ -117,6 +117,8 @@ def _extras(product: Product, name: frozenset[str]) -> set[str]:
         extra |= {"sxm", *words.SXM_SYSTEMS}
         if modules == {"sxm"}:
             extra.update(*(words.SXM_OF_ARCHITECTURE.get(word, ()) for word in list(extra)))
+    if name & (words.PCIE_FAMILIES | words.PCIE_CARDS) and not name & words.NOT_PCIE:
+        extra.add("pcie")
     if product.vendor == "NVIDIA" and not name & words.NOT_DATACENTER:
         extra.add(words.DATACENTER_OLD_BRAND)
     for letter, brand in words.OLD_BRANDS.items():

@@ -1,5 +1,6 @@
 """A typed question in its parts: how many, how much memory, and the words that name the card."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,15 @@ from assay.knowledge.identity import words
 from assay.knowledge.identity.normalise import clean, split, tokens, without_noise
 
 _COUNT_FIGURES = 4
+_PART_NUMBER = r"(?<![\w-])\d{3}-[0-9a-z]{5,}(?:-[0-9a-z]+)*(?![\w-])"
+"""`900-21010-0000-000`, as NVIDIA and its partners number boards."""
+_SIZE = r"(?<![\w.,])(\d{1,3})[.,](\d{1,2})(?=\s*(?:gb|gib|гб|гиб)\b)"
+_VERSION = r"(?<![\w.])\d{1,3}(?:\.\d{1,3})+(?![\w.])"
+_PCI_EXPRESS = r"\bpci(?:-?e|[ -]express)\b"
+_LANES = r"\s*x\s*(?:1|2|4|8|16)\b"
+_LINK = rf"\bpci(?:-?e|[ -]express)\s*(?:gen\s*[1-7](?:\.\d)?\b|[1-7]\.\d\b|[1-7](?={_LANES}))(?:{_LANES})?"
+"""`PCIe 4.0 x8`, `PCIe Gen5`, `PCIe4 x16`: how a card is linked, no count of cards."""
+_FOUR_FIGURES = r"(?<!\w)\d{4}(?!\d)"
 
 
 class Query(NamedTuple):
@@ -100,6 +110,8 @@ def _counted(found: Sequence[str]) -> list[str]:
         after = found[place + 1] if place + 1 < len(found) else ""
         if word in words.COUNT_WORDS:
             counted.append(f"x{words.COUNT_WORDS[word]}")
+        elif word.isdecimal() and after in words.COUNTABLE and models > 1 and int(word) <= words.MAXIMUM_COUNT:
+            counted.append("x" + word)
         elif word == "pcs" and counted and counted[-1].isdecimal():
             counted[-1] = "x" + counted[-1]
         elif word == "pcs":
@@ -116,9 +128,25 @@ def _counts(word: str, rest: Sequence[str]) -> bool:
     return int(word) <= words.MAXIMUM_COUNT and any(map(_is_model, rest)) and "series" not in rest
 
 
+def _without_other_numbers(text: str) -> str:
+    """Clean text whose part numbers, versions and link widths are no counts and whose sizes are whole numbers."""
+    if "-" in text:
+        text = re.sub(_PART_NUMBER, lambda found: found[0].replace("-", ""), text)
+    if "pci" in text:
+        text = re.sub(_LINK, " pcie ", text)
+        # Lanes where PCIe is no part of a name: `4060 pcie x8`, but `h100 pcie x8`.
+        if re.search(_FOUR_FIGURES, text) or words.PCIE_CARDS & set(split(text)):
+            text = re.sub(_PCI_EXPRESS + _LANES, " pcie ", text)
+        text = re.sub(_PCI_EXPRESS, "pcie", text)
+    if "." in text or "," in text:
+        text = re.sub(_SIZE, lambda found: str(round(float(f"{found[1]}.{found[2]}"))), text)
+        text = re.sub(_VERSION, lambda found: found[0].replace(".", "v"), text)
+    return text
+
+
 def parse(text: str) -> Query:
     """The parts of a query."""
-    signed = [_latin_sign(word) for word in split(clean(text))]
+    signed = [_latin_sign(word) for word in split(_without_other_numbers(clean(text)))]
     raw = [piece for word, before in zip(signed, ["", *signed], strict=False) for piece in _expand(word, before)]
     found = list(tokens(" ".join(_signs(raw))))
     found = _counted(found)

@@ -61,8 +61,9 @@ COUNT_WORDS: dict[str, int] = {
     "восемь": 8, "девять": 9, "десять": 10, "двенадцать": 12, "шестнадцать": 16,
 }  # fmt: skip
 
-COUNTABLE = _set("gpu gpus card cards видеокарты видеокарт карты карт гпу")
-"""After a number these make it a count, where a model number stands elsewhere: `2 карты 3090`."""
+COUNTABLE = _set("gpus cards видеокарты видеокарт карты карт")
+"""After a number these make it a count, where a model number stands elsewhere: `3090, 2 карты`. In the singular they
+may end a name: `4060 ti 16 gpu`."""
 
 MEMORY_UNITS: dict[str, float] = {"gb": 1.0, "gib": 1.0, "g": 1.0, "mib": 1 / 1024, "mb": 1 / 1024}
 """Unit of a memory size -> GiB; `GB` on a box is GiB, and `nvidia-smi` prints MiB."""
@@ -89,6 +90,8 @@ SPLIT_LETTERS = frozenset({"a", "h", "l", "b", "t", "v", "m", "r", "gb", "gh", "
 
 LOOK_ALIKES = str.maketrans("авекмнорстухіѕ", "abekmhopctyxis")
 """Cyrillic letters that look like Latin ones, inside a model number: `А100`, `Н100`."""
+SPOKEN_LETTERS = str.maketrans("лб", "lb")
+"""Cyrillic letters that sound like the Latin ones of a model number: `Л40`, `Б200`."""
 LATIN_TO_CYRILLIC = str.maketrans("abekmhopctyx", "авекмнорстух")
 """And back, so that `РТX` with one Latin letter is found among the Russian words."""
 
@@ -137,6 +140,10 @@ OLDER_NAMES = (
 """NVIDIA's names, from before its driver table, that hold a brand and a number of a later product (pci.ids 2026.08.22):
 a Quadro 6000 is of 2010, a Quadro RTX 6000 of 2018."""
 DATACENTER_OLD_BRAND = "tesla"
+PCIE_FAMILIES = _set("geforce rtx quadro titan rx radeon arc")
+PCIE_CARDS = _set("a2 a10 a10g a16 a30 a40 l2 l4 l20 l40 l40s t4 mi210 v100s")
+"""Brands and data-centre cards that exist as PCIe cards alone, so that their names need not say it."""
+NOT_PCIE = _set("laptop sxm sxm2 sxm3 sxm4 sxm5 sxm6 nvl 8040s 8050s 8060s")
 NOT_DATACENTER = _set("geforce rtx gtx quadro titan jetson")
 
 SERIES: tuple[tuple[str, int], ...] = (("geforce", 2), ("rx", 1))
