@@ -15,6 +15,8 @@ import pytest
 from hub_server import COMMIT, Hub, Stored
 from huggingface_hub import constants
 
+from assay.cli.door import Door
+from assay.cli.failure import report_failure
 from assay.errors import MissingExtra, NetworkFailure, UnknownModel, UnsupportedFile
 from assay.observe.checkpoint import folder, hub, hub_transfer, progress, read
 from assay.observe.checkpoint.hub_errors import Place
@@ -264,6 +266,18 @@ def test_without_the_extra_the_hint_is_the_install_line(monkeypatch: pytest.Monk
     assert caught.value.exit_code == 3
     assert dict(caught.value.hint.parameters) == {"command": "pip install 'gpu-assay[hub]'"}
     assert "Qwen/Qwen3-30B-A3B" in caught.value.candidates
+
+
+def test_a_name_spelt_like_a_known_one_is_suggested_before_the_install_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtra) as caught:
+        read.read("Qwen/Qwen3-30B-A3C")
+    report_failure(caught.value, Door())
+    _, near, install = capsys.readouterr().err.splitlines()
+    assert near.startswith("hint: did you mean: Qwen/Qwen3-30B-A3B")
+    assert install == "hint: run: pip install 'gpu-assay[hub]'"
 
 
 def test_steps_are_told_to_a_listener_and_end(server: Hub) -> None:

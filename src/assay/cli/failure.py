@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from assay.cli.door import Door
-from assay.errors import AssayError, Kind
+from assay.errors import AssayError, Kind, MissingExtra, NetworkFailure
 from assay.report.json import error as wire
 from assay.report.lines import clean
 from assay.report.words import say
@@ -38,6 +38,10 @@ def report_failure(error: BaseException, door: Door) -> int:
             print_json(document)
     _traceback(error)
     _tell(f"error: {clean(say(failure.message, door.language))}")
+    if isinstance(error, (MissingExtra, NetworkFailure)) and error.candidates:
+        # A name spelt like one of the catalogue may need neither the network nor what is not installed.
+        near = message("hint.did_you_mean", names=", ".join(error.candidates))
+        _tell(f"hint: {clean(say(near, door.language))}")
     _tell(f"hint: {clean(say(failure.hint, door.language))}")
     return failure.exit_code
 
