@@ -12,6 +12,8 @@ INPUTS := pyproject.toml tools/build_hook.py
 MODEL ?= Qwen3-30B-A3B
 GPU ?= RTX PRO 6000 Blackwell Workstation Edition
 TEST_MODELS := .cache/models
+FUZZ_SECONDS ?= 60
+READERS ?=
 
 .PHONY: run test check-python lint types imports unit fuzz bench schemas clean
 .DELETE_ON_ERROR:
@@ -58,6 +60,14 @@ imports: $(VENV)/.stamp-test
 
 unit: $(VENV)/.stamp-test $(TEST_MODELS)/.stamp
 	ASSAY_TEST_MODELS=$(TEST_MODELS) ASSAY_TEST_MODELS_REQUIRED=1 $(BIN)/python -m pytest
+
+# Coverage-guided where atheris has a wheel; FUZZ_SECONDS for each of the readers, or for those of READERS.
+$(VENV)/.stamp-fuzz: $(VENV)/.stamp-test
+	@$(PIP) install --editable '.[dev,fuzz]'
+	@touch $@
+
+fuzz: $(VENV)/.stamp-fuzz
+	$(BIN)/python tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --folder .cache/fuzz $(READERS)
 
 bench: $(VENV)/.stamp-test
 	$(BIN)/python benchmarks/startup.py

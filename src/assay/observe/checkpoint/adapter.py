@@ -169,7 +169,7 @@ def read(folder: Path, name: str) -> Model:
     """
     file = folder / CONFIG
     said = described(files.read_object(file), str(file))
-    path = next((folder / one for one in WEIGHTS if (folder / one).exists()), None)
+    path = next((folder / one for one in WEIGHTS if files.present(folder / one)), None)
     if path is None:
         raise files.malformed(str(file), "missing_shard", field=WEIGHTS[0])
     tensors = _tensors(path)

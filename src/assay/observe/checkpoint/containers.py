@@ -26,7 +26,7 @@ def from_file(path: Path) -> Model | None:
         from assay.observe.checkpoint import onnx  # noqa: PLC0415 - one container of many
 
         return onnx.read(path)
-    if path.name.startswith(("adapter_", "adapters.")) and (path.parent / ADAPTER).exists():
+    if path.name.startswith(("adapter_", "adapters.")) and files.present(path.parent / ADAPTER):
         return _adapter(path.parent)
     if path.suffix in TORCH:
         from assay.observe.checkpoint import torch_zip  # noqa: PLC0415 - same

@@ -103,7 +103,7 @@ class _Walk:
         try:
             for _ in range(count):
                 position += 8 + unpack(mapped, position)[0]
-        except struct.error:
+        except (struct.error, OverflowError):  # a step beyond the file, or beyond what an offset can be
             self.position = min(position, size)
             raise self.broken("truncated", field) from None
         if position > size:

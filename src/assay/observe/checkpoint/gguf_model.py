@@ -98,7 +98,7 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     tensors: list[GgufTensor] = []
     for part in range(1, number + 1):
         other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
-        if not other.exists():
+        if not files.present(other):
             raise files.malformed(str(path), "missing_shard", field=other.name)
         found = first if other.name == path.name else gguf.header(other)
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:

@@ -30,7 +30,7 @@ def bare(module: str) -> str:
 class Matcher:
     """A compiled list of module names and patterns."""
 
-    __slots__ = ("_globs", "_names", "_patterns", "_per_expert", "_starts", "_words")
+    __slots__ = ("_experts", "_globs", "_names", "_patterns", "_starts", "_words")
 
     def __init__(self, items: Iterable[str]) -> None:
         self._names: set[str] = set()
@@ -55,7 +55,11 @@ class Matcher:
         _few(globs, MOST_WILDCARDS)
         _few(patterns, MOST_EXPRESSIONS)
         self._starts = tuple(starts)
-        self._per_expert = any(_numbered_expert(name) for name in self._names)
+        self._experts: dict[str, set[int]] = {}
+        for name in self._names:
+            layer, number = _numbered_expert(name)
+            if number is not None:
+                self._experts.setdefault(layer, set()).add(number)
         self._globs = _compiled([_translated(glob) for glob in globs])
         self._patterns = _compiled([_rebuilt(pattern) for pattern in patterns])
 
@@ -80,9 +84,11 @@ class Matcher:
         """Whether a module is named; for experts (`*` in the path) None when only some of the copies are."""
         if "*" not in module:
             return self._names_it(module)
-        if not self._per_expert:
-            return self._names_it(module.replace("*", "0"))
-        answers = {self._names_it(module.replace("*", str(number))) for number in range(copies)}
+        named = self._experts.get(module.partition(".experts.")[0], ())
+        numbers = {number for number in named if number < copies}
+        if len(numbers) < copies:  # one stands for all that no name singles out
+            numbers.add(next(number for number in range(copies) if number not in numbers))
+        answers = {self._names_it(module.replace("*", str(number))) for number in numbers}
         return answers.pop() if len(answers) == 1 else None
 
 
@@ -91,9 +97,11 @@ def _few(patterns: list[str], most: int) -> None:
         raise UnknownPatternError(f"{len(patterns)}")
 
 
-def _numbered_expert(name: str) -> bool:
-    _, found, rest = name.partition(".experts.")
-    return bool(found) and rest.partition(".")[0].isdigit()
+def _numbered_expert(name: str) -> tuple[str, int | None]:
+    """(path of the layer, number of the expert) of a name that singles one out; the number is None for others."""
+    layer, _, rest = name.partition(".experts.")
+    number = rest.partition(".")[0]
+    return layer, int(number) if number.isdecimal() and len(number) < 7 else None
 
 
 def _translated(name: str) -> str:

@@ -122,12 +122,12 @@ def _beside(path: Path, graph: Any) -> tuple[_Known, list[Message]]:
     """What the files beside a graph say of the model: config.json, genai_config.json, else the graph's inputs."""
     doubts: list[Message] = []
     for folder in (path.parent, path.parent.parent):
-        if (folder / GENAI).exists():
+        if files.present(folder / GENAI):
             known = _from_genai(folder / GENAI)
             if known is not None:
                 return known, doubts
         file = folder / "config.json"
-        if file.exists():
+        if files.present(file):
             try:
                 body, layout, _ = config.understand(Fields(files.read_object(file), str(file)))
             except AssayError as error:  # the graph itself is understood: its weights are figures without the layers

@@ -74,7 +74,7 @@ class Store:
             if not parts or ".." in parts or Path(location).is_absolute() or "\0" in location or "\\" in location:
                 raise files.malformed(str(self.path), "outside_folder", field=location or name)
             other = self.path.parent / location
-            if not other.exists():
+            if not files.present(other):
                 raise files.malformed(str(self.path), "missing_shard", field=location)
             if not other.resolve().is_relative_to(self.path.parent.resolve()) and not _cached(self.path):
                 raise files.malformed(str(self.path), "outside_folder", field=location)

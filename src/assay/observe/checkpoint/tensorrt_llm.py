@@ -148,7 +148,7 @@ def _present(folder: Path, ranks: int, suffix: str) -> list[Path]:
         MalformedFile: some are missing.
     """
     paths = [folder / f"rank{rank}{suffix}" for rank in range(ranks)]
-    missing = [path for path in paths if not path.exists()]
+    missing = [path for path in paths if not files.present(path)]
     if missing and len(missing) < len(paths):
         raise files.malformed(str(folder / CONFIG), "missing_shard", field=missing[0].name)
     return [] if missing else paths

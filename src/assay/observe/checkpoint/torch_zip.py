@@ -182,10 +182,10 @@ def shards(folder: Path) -> list[Path]:
         MalformedFile: the index names a file outside the folder, or one that is missing.
     """
     index = folder / INDEX
-    if not index.exists():
-        return [folder / ALONE] if (folder / ALONE).exists() else []
+    if not files.present(index):
+        return [folder / ALONE] if files.present(folder / ALONE) else []
     named = shard_index.listed(index)
-    missing = next((name for name in named if not (folder / name).exists()), None)
+    missing = next((name for name in named if not files.present(folder / name)), None)
     if missing is not None:
         raise files.malformed(str(index), "missing_shard", field=missing)
     return [folder / name for name in named]
@@ -231,7 +231,7 @@ def from_file(path: Path) -> Model:
         UnsupportedArchitecture: there is no config.json: the tensors alone do not say how they are used.
     """
     beside = path.parent / CONFIG
-    if not beside.exists():
+    if not files.present(beside):
         checkpoint(path)  # a broken file is named as such first
         raise UnsupportedArchitecture(
             message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
