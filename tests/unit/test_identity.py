@@ -161,7 +161,10 @@ def test_what_people_write_around_a_name(query: str, expected: str) -> None:
     assert (answer.match, answer.candidates) == ("exact", (expected,))
 
 
-@pytest.mark.parametrize("query", ["900-21010-0000-000", "8.9", "mi300x pcie", "40.90", "4090 laptop pcie 9.9"])
+@pytest.mark.parametrize(
+    "query",
+    ["900-21010-0000-000", "8.9", "mi300x pcie", "40.90", "4090 pcie 9.9", "5500", "050 3070", "m1 00", "m2 pro 31"],
+)
 def test_numbers_that_name_no_card(query: str) -> None:
     assert identify(query).match == "unknown"
 

@@ -107,8 +107,10 @@ def _by_words(query: Query, nearby: Sequence[Product]) -> Found:
     found = [product for product in nearby if _answers(product, query.name)]
     if found:
         chosen = _without_uncommon(query, _by_memory(query.memory_gib, _by_edition(query.name, found)))
+        if len(chosen.products) == 1 and _is_bare(chosen.products[0], query.name):
+            return Found((), chosen.notes, chosen.products)
         return chosen._replace(decided=any(_is_named(vocabulary(product), query.name) for product in chosen.products))
-    numbers = [word for word in query.words if word.isdecimal() and int(word) <= words.MAXIMUM_COUNT]
+    numbers = [word for word in query.words if word.isdecimal() and word[0] != "0" and int(word) <= words.MAXIMUM_COUNT]
     for number in numbers[-1:]:
         rest = query.name - {number}
         cores = [product for product in nearby if rest and _answers(product, rest | {f"{number}core"})]
@@ -163,6 +165,15 @@ def _is_named(own: Vocabulary, asked: frozenset[str]) -> bool:
     if not asked <= own.known or any(clash <= asked for clash in own.clashes):
         return False
     return any(all(group & asked for group in form.required) for form in own.forms)
+
+
+def _is_bare(product: Product, asked: frozenset[str]) -> bool:
+    """Whether only the figures of a number are said, neither its letter nor its brand: `5500` may be an RX 5500."""
+    name = frozenset(keys(product).name.split())
+    return any(
+        brand in name and brand not in asked and {word[1:] for word in name if word[:1] == letter} & asked
+        for brand, letter in words.BARE_NUMBER_LETTERS.items()
+    )
 
 
 def _is_in_series(product: Product, own: Vocabulary, asked: frozenset[str]) -> bool:
@@ -224,6 +235,8 @@ def _is_configurable(product: Product, asked: float) -> bool:
     largest = max(own.sizes_gib, default=asked)
     start = words.MACHINE_MEMORY.get(product.vendor)
     shared = product.unified and start is not None and product.name.lower().startswith(start)
+    if asked not in words.MACHINE_SIZES_GIB:
+        return False
     return shared and not named and (product.memory_smallest_gib or 0) <= asked <= largest
 
 

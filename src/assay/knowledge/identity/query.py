@@ -125,7 +125,7 @@ def _counted(found: Sequence[str]) -> list[str]:
 
 def _counts(word: str, rest: Sequence[str]) -> bool:
     """Whether a number at the start is a count: a model number follows it."""
-    return int(word) <= words.MAXIMUM_COUNT and any(map(_is_model, rest)) and "series" not in rest
+    return word[0] != "0" and int(word) <= words.MAXIMUM_COUNT and any(map(_is_model, rest)) and "series" not in rest
 
 
 def _without_other_numbers(text: str) -> str:

@@ -164,6 +164,9 @@ MACHINE_MEMORY: dict[str, str] = {"Apple": "m", "AMD": "radeon"}
 """Vendor -> how the names of its chips begin that share their machine's memory, sold in many sizes; a Jetson's or an
 MI300A's is fixed."""
 
+MACHINE_SIZES_GIB = frozenset({8, 16, 18, 24, 32, 36, 48, 64, 96, 128, 192, 256, 384, 512})
+"""The sizes that such machines are sold with at all; any other number is no size of one."""
+
 MAXIMUM_COUNT = 1024
 PLANNED_TOGETHER = 16
 """So many cards an answer plans at most; more are understood all the same, to say that."""
