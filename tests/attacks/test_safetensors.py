@@ -60,12 +60,19 @@ def test_a_file_that_ends_too_early(tmp_path: Path, content: bytes) -> None:
         (b" {}", "json"),
         (b"[1]", "json"),
         (b'{"a":' * 50_000, "nesting"),
-        (b'{"a": 1, "a": 2}', "repeated_key"),
+        (b'{"a": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}, "a": {}}', "repeated_key"),
+        (b'{"a": {"dtype": "U8", "dtype": "I8"}}', "repeated_key"),
+        (b'{"a": {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}} x', "json"),
+        (b'{"__metadata__": {"a": "}", "b": "\\"{"}, "t": 1}', "not_object"),
+        (b'{"__metadata__": {"a": 1}}', "not_text"),
+        (b'{"__metadata__": []}', "not_object"),
         (b'{"a": 1}', "not_object"),
         (b'{"a": {}}', "not_text"),
     ],
 )
-def test_a_header_that_is_none(tmp_path: Path, header: bytes, code: str) -> None:
+@pytest.mark.parametrize("length", [0, 2**20])
+def test_a_header_that_is_none(tmp_path: Path, header: bytes, code: str, length: int) -> None:
+    header = header[:1] + b" " * length + header[1:]  # long ones are walked, short ones parsed
     assert refused(raw(tmp_path / "x", header)).message.code == f"error.malformed.{code}"
 
 

@@ -10,8 +10,11 @@ from typing import Any
 from assay.errors import MalformedFile, UnreadableFile
 from assay.types.message import message
 
-MAX_JSON_BYTES = 64 * 2**20
-"""The longest published configuration has 3 MB; an index of 100,000 tensors about 10 MB."""
+MAX_JSON_BYTES = 32 * 2**20
+"""The longest published configuration has 3 MB; an index of 200,000 tensors 20 MB."""
+MAX_TREE_BYTES = 80 * 10**6
+KEY_BYTES, COMMA_BYTES, BRACKET_BYTES = 230, 75, 25
+"""What a key, a further value and a container take at most as Python's objects, measured beside their text."""
 
 
 _REASONS = {
@@ -110,16 +113,28 @@ def read_at_most(path: Path, limit: int) -> bytes:
     return content
 
 
-class _RepeatedKeyError(ValueError):
+class RepeatedKeyError(ValueError):
     """An object names a key twice: two readers would see two models."""
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys are all different: a hook of the parser.
+
+    Raises:
+        RepeatedKeyError: a key stands twice.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
-        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+        raise RepeatedKeyError(next(name for name in names if names.count(name) > 1))
     return found
+
+
+def _tree_bytes(content: bytes) -> int:
+    """Memory that a JSON document takes at most while it is parsed: 60 MB of `[],[],…` would take 1.6 GB."""
+    text = len(content) * (3 if content.isascii() else 9)  # itself, decoded, and its strings
+    brackets = content.count(b"[") + content.count(b"{")
+    return text + KEY_BYTES * content.count(b":") + COMMA_BYTES * content.count(b",") + BRACKET_BYTES * brackets
 
 
 def parse_object(content: bytes, file: str) -> dict[str, Any]:
@@ -128,15 +143,17 @@ def parse_object(content: bytes, file: str) -> dict[str, Any]:
     Raises:
         MalformedFile: anything else.
     """
+    if _tree_bytes(content) > MAX_TREE_BYTES:
+        raise malformed(file, "too_long")
     try:
-        document = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
+        document = json.loads(content.decode("utf-8"), object_pairs_hook=once)
     except json.JSONDecodeError as error:
         raise malformed(file, "json", offset=error.pos) from error
     except UnicodeDecodeError as error:
         raise malformed(file, "json", offset=error.start) from error
     except RecursionError as error:
         raise malformed(file, "nesting") from error
-    except _RepeatedKeyError as error:
+    except RepeatedKeyError as error:
         raise malformed(file, "repeated_key", field=str(error)) from error
     except ValueError as error:  # an integer of thousands of digits
         raise malformed(file, "json") from error

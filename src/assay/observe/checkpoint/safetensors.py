@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
+from assay.observe.checkpoint.safetensors_header import MAX_BYTES, Entries
 from assay.types.message import message
 
 MAX_HEADER_BYTES = 100_000_000
@@ -39,8 +40,8 @@ class StoredTensor(NamedTuple):
         return product
 
 
-def header(path: Path) -> dict[str, Any]:
-    """The header object of a file and, under the empty key, the bytes of its data.
+def header(path: Path) -> tuple[Entries, int]:
+    """The header of a file, yet to be walked, and the bytes of its data.
 
     Raises:
         UnreadableFile: it cannot be opened.
@@ -56,14 +57,14 @@ def header(path: Path) -> dict[str, Any]:
             raise files.malformed(str(path), "header_too_long", field="header_size", offset=0)
         if length > size - 8:
             raise files.malformed(str(path), "truncated", field="header_size", offset=8)
+        if length > MAX_BYTES:
+            raise files.malformed(str(path), "too_long", field="header_size", offset=0)
         content = stream.read(length)
     if len(content) < length:
         raise files.malformed(str(path), "truncated", offset=8 + len(content))
     if not content.startswith(b"{"):
         raise files.malformed(str(path), "json", offset=8)
-    document = files.parse_object(content, str(path))
-    document[""] = size - 8 - length
-    return document
+    return Entries(content, str(path)), size - 8 - length
 
 
 def _extents(path: str, name: str, shape: Any) -> tuple[tuple[int, ...], int]:
@@ -114,10 +115,8 @@ def tensors(path: Path) -> list[StoredTensor]:
             fill the file exactly.
         UnsupportedFile: a tensor type that is not known.
     """
-    document = header(path)
-    space = document.pop("")
-    document.pop("__metadata__", None)
-    found = [_tensor(str(path), name, entry, space) for name, entry in document.items()]
+    entries, space = header(path)
+    found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
     found.sort(key=lambda tensor: (tensor.offset, tensor.size))
     expected = 0
     for tensor in found:

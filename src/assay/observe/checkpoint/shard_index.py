@@ -1,10 +1,53 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
+import re
 from pathlib import Path
 
 from assay.observe.checkpoint import files
 
 MAX_FILES = 4096
+LONG_BYTES = 4 * 2**20
+MAX_TENSORS = 500_000
+_MAP = re.compile(rb'"weight_map"[ \t\r\n]*:[ \t\r\n]*\{')
+_ENTRY = re.compile(
+    rb'[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*([,}])', re.ASCII
+)
+
+
+def _parsed(content: bytes, file: str) -> set[str]:
+    mapping = files.parse_object(content, file).get("weight_map")
+    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
+        raise files.malformed(file, "not_object", field="weight_map")
+    return set(mapping.values())
+
+
+def _walked(content: bytes, file: str) -> set[str]:
+    """The files of a long index, entry by entry: a tree of 200,000 names takes 130 MB."""
+    start = _MAP.search(content)
+    if start is None:
+        raise files.malformed(file, "not_object", field="weight_map")
+    position, sign = start.end(), b","
+    names: set[bytes] = set()
+    seen: set[int] = set()
+    tensors = 0
+    while sign == b",":
+        entry = _ENTRY.match(content, position)
+        tensors += 1
+        if entry is None or tensors > MAX_TENSORS:
+            raise files.malformed(file, "json" if entry is None else "count_too_large", "weight_map", position)
+        key, name, sign = entry.groups()
+        names.add(name)
+        if len(names) > MAX_FILES:
+            raise files.malformed(file, "out_of_range", field="weight_map")
+        seen.add(hash(key))
+        position = entry.end()
+    files.parse_object(content[: start.end()] + b"}" + content[position:], file)  # what stands around the map
+    if len(seen) < tensors:
+        raise files.malformed(file, "repeated_key", field="weight_map")
+    try:
+        return {name.decode("utf-8") for name in names}
+    except UnicodeDecodeError as error:
+        raise files.malformed(file, "json", field="weight_map") from error
 
 
 def listed(index: Path) -> list[str]:
@@ -14,10 +57,8 @@ def listed(index: Path) -> list[str]:
         UnreadableFile: it cannot be read.
         MalformedFile: it has no map of names, names too many files, or one outside the folder.
     """
-    mapping = files.read_object(index).get("weight_map")
-    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
-        raise files.malformed(str(index), "not_object", field="weight_map")
-    names = sorted(set(mapping.values()))
+    content = files.read_at_most(index, files.MAX_JSON_BYTES)
+    names = sorted(_walked(content, str(index)) if len(content) > LONG_BYTES else _parsed(content, str(index)))
     if len(names) > MAX_FILES:
         raise files.malformed(str(index), "out_of_range", field="weight_map")
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
