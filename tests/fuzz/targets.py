@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.knowledge import store
+from assay.observe.checkpoint import safetensors_header, shard_index
 from assay.observe.checkpoint.read import read
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -206,6 +207,17 @@ def _header(shapes: Shapes) -> bytes:
     return len(content).to_bytes(8, "little") + content
 
 
+def _spaced(size: int, prefix: bytes = b"") -> Callable[[bytes], bytes]:
+    """Makes a JSON file so long that its reader walks it instead of building a tree."""
+
+    def wrap(content: bytes) -> bytes:
+        body = content[len(prefix) :]
+        body = body[:1] + b" " * size + body[1:]
+        return (len(body).to_bytes(8, "little") if prefix else b"") + body
+
+    return wrap
+
+
 def _configs() -> tuple[dict[str, Any], ...]:
     """One published configuration of each architecture, the shorter ones."""
     found: dict[str, dict[str, Any]] = {}
@@ -303,6 +315,10 @@ def targets() -> dict[str, Target]:
         Target("safetensors", "model.safetensors", tuple(map(_header, (WEIGHTS, PACKED))), with_config, holes=SPACE),
         Target("index", "model.safetensors.index.json", _dumped({"metadata": {"total_size": 1}, "weight_map": shards}),
                _beside(config__json=CONFIG, **parts), folder=True, text=True),
+        Target("safetensors-long", "model.safetensors", tuple(map(_header, (WEIGHTS, PACKED))), with_config,
+               wrap=_spaced(safetensors_header.SMALL_BYTES, bytes(8)), holes=SPACE),
+        Target("index-long", "model.safetensors.index.json", _dumped({"metadata": {}, "weight_map": shards}),
+               _beside(config__json=CONFIG, **parts), wrap=_spaced(shard_index.LONG_BYTES), folder=True, text=True),
         Target("config", "config.json", _dumped(*_configs()), lambda _: None, text=True),
         Target("quantization", "config.json", _dumped(*({**CONFIG, "quantization_config": one} for one in QUANTIZED)),
                lambda _: None, text=True),
