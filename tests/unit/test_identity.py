@@ -271,6 +271,7 @@ def test_a_series_is_never_one_card(query: str) -> None:
 def test_a_kind_of_memory_does_not_choose_the_only_sibling_whose_kind_is_recorded() -> None:
     assert len(identify("thor lpddr5x").candidates) == 2
     assert len(identify("4060 ti gddr6").candidates) == 2
+    assert len(identify("a100 40gb hbm2").candidates) == 2
 
 
 def test_a_soldered_memory_is_not_any_size() -> None:
