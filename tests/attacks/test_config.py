@@ -223,3 +223,10 @@ def test_a_list_of_very_many_patterns_is_not_compared(pattern: str) -> None:
     found = model(config, None, ORIGIN)
     assert time.process_time() - started < 2
     assert found.weights.value is None
+
+
+def test_a_repeated_key_among_very_many_is_found_at_once(tmp_path: Path) -> None:
+    keys = ",".join(f'"k{number}": 1' for number in range(100_000))
+    started = time.process_time()
+    refused(tmp_path, f'{{{keys}, "k99999": 2}}'.encode())
+    assert time.process_time() - started < 2

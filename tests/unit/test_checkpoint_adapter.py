@@ -8,7 +8,9 @@ import pytest
 import torch_files
 from safetensors_files import Shapes, write
 
-from assay.errors import MalformedFile, UnsupportedFile
+from assay.answers.asked import CheckRequest
+from assay.answers.check import answer
+from assay.errors import MalformedFile, MissingKnowledge, UnsupportedFile
 from assay.observe.checkpoint import safetensors
 from assay.observe.checkpoint.read import read
 from assay.types.message import Message
@@ -141,3 +143,10 @@ def test_a_whole_model_with_an_adapter_beside_it_is_the_model(tmp_path: Path) ->
     }  # fmt: skip
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert read(folder(tmp_path, pairs())).architecture == "llama"
+
+
+def test_an_adapter_alone_gets_no_verdict(tmp_path: Path) -> None:
+    path = folder(tmp_path, pairs())
+    with pytest.raises(MissingKnowledge) as caught:
+        answer(CheckRequest(str(path), ("rtx-5090",)))
+    assert caught.value.message.code == "error.adapter_alone"

@@ -154,7 +154,7 @@ def test_stacked_experts(tmp_path: Path) -> None:
 
 def test_a_configuration_alone(tmp_path: Path) -> None:
     model = read(folder(tmp_path, []))
-    assert (model.container, model.parameters, model.weights.value) == ("config", LOGICAL, 2 * LOGICAL)
+    assert (model.container, model.parameters, model.weights.value) == ("tensorrt-llm", LOGICAL, 2 * LOGICAL)
 
 
 def test_an_algorithm_whose_scales_are_not_known(tmp_path: Path) -> None:

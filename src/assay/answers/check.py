@@ -171,6 +171,8 @@ def answer(request: CheckRequest) -> CheckAnswer:
         asked = "offload" if request.offload else "adapters"
         raise MissingKnowledge(message("error.not_planned_yet", what=asked), message("hint.not_planned_yet"))
     model = _model(request)
+    if model.container == "adapter":
+        raise MissingKnowledge(message("error.adapter_alone", name=model.name), message("hint.adapter_alone"))
     columns, identifications = columns_of(request.gpus)
     engine = runtime(request.runtime or default_runtime(model, columns))
     kv = kv_of(request.kv, engine, model)

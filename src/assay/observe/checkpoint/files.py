@@ -49,7 +49,26 @@ def malformed(file: str, reason: str, field: str | None = None, offset: int | No
 
 
 def present(path: Path) -> bool:
-    """Whether a path leads to something; a name longer than the system allows leads nowhere.
+    """Whether something has this path, be it a link that leads nowhere: to read that fails, and nothing is passed over.
+
+    A name longer than the system allows has nothing.
+
+    Raises:
+        UnreadableFile: the system does not let us look.
+    """
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last: a NUL in the name
+        return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise unreadable(path, error) from error
+    return True
+
+
+def reachable(path: Path) -> bool:
+    """Whether a path leads to something; a link that leads nowhere, or a name too long, does not.
 
     Raises:
         UnreadableFile: the system does not let us look.
@@ -125,8 +144,9 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+        seen: set[str] = set()
+        # `add` answers None: the first name that is already there ends the walk, in linear time.
+        raise RepeatedKeyError(next(name for name, _ in pairs if name in seen or seen.add(name)))  # type: ignore[func-returns-value]
     return found
 
 

@@ -161,7 +161,7 @@ def _checkpoint(folder: Path, document: dict[str, Any], name: str) -> Model:
     notes = _notes(fields, divided)
     paths = _present(folder, divided.ranks, ".safetensors")
     if not paths:
-        return _described(document, config.Origin(name, file, "config", (CONFIG,)), notes)
+        return _described(document, config.Origin(name, file, "tensorrt-llm", (CONFIG,)), notes)
     found = fields.nested("quantization")
     algorithm = "" if found is None else found.word("quant_algo") or ""
     embedded = fields.flag("use_parallel_embedding")
