@@ -40,7 +40,7 @@ def shards(folder: Path) -> list[Path]:
         return [path for path in found if not path.name.startswith(("consolidated", "adapter"))]
     named = shard_index.listed(index)
     paths = [folder / name for name in named]
-    missing = [path for path in paths if not files.present(path)]
+    missing = [path for path in paths if not files.reachable(path)]
     if missing and len(missing) < len(paths):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)
     return [] if missing else paths

@@ -185,7 +185,9 @@ def _compressed_group(group: Fields) -> Storage | None:  # noqa: PLR0911 - one c
     bits, kind = weights.count("num_bits", high=16), weights.word("type")
     strategy = weights.word("strategy", "tensor")
     activations = group.nested("input_activations")
-    static = activations is not None and not activations.flag("dynamic", default=False)
+    # "local": scales of groups at run time, one for the whole tensor from calibration; llm-compressor's NVFP4 has it.
+    local = activations is not None and activations.raw("dynamic") == "local"
+    static = activations is not None and not local and not activations.flag("dynamic", default=False)
     extra = 4 if static and bits == 8 else 0
     if (bits, kind) == (8, "float"):
         if strategy == "tensor":

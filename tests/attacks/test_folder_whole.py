@@ -1,0 +1,87 @@
+"""A folder is read whole or refused: no file of it is passed over in silence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors_files import Shapes, write
+
+from assay.errors import UnreadableFile
+from assay.observe.checkpoint import files, folder
+from assay.observe.checkpoint.read import read
+
+CONFIG: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 256, "intermediate_size": 512,
+    "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64, "vocab_size": 1024,
+    "max_position_embeddings": 2048, "rms_norm_eps": 1e-05, "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+    "rope_theta": 10000.0, "hidden_act": "silu",
+}  # fmt: skip
+MATRICES = {
+    "self_attn.q_proj": (256, 256), "self_attn.k_proj": (128, 256), "self_attn.v_proj": (128, 256),
+    "self_attn.o_proj": (256, 256), "mlp.gate_proj": (512, 256), "mlp.up_proj": (512, 256), "mlp.down_proj": (256, 512),
+}  # fmt: skip
+PARAMETERS = 1_705_216
+
+
+def around() -> Shapes:
+    """What stands outside the layers' matrices."""
+    norms = [f"model.layers.{n}.{side}_layernorm" for n in (0, 1) for side in ("input", "post_attention")]
+    found: Shapes = {f"{name}.weight": ("BF16", (256,)) for name in [*norms, "model.norm"]}
+    return {**found, **{f"{name}.weight": ("BF16", (1024, 256)) for name in ("model.embed_tokens", "lm_head")}}
+
+
+def layer(number: int) -> Shapes:
+    """The matrices of one layer, not converted."""
+    return {f"model.layers.{number}.{name}.weight": ("BF16", shape) for name, shape in MATRICES.items()}
+
+
+def laid(path: Path, config: dict[str, Any] | None = None) -> Path:
+    (path / "config.json").write_text(json.dumps(CONFIG if config is None else config))
+    return path
+
+
+def test_activations_converted_by_group_at_run_time(tmp_path: Path) -> None:
+    """What llm-compressor writes for NVFP4: `dynamic` is a word."""
+    common = {"num_bits": 4, "type": "float", "strategy": "tensor_group", "group_size": 16}
+    group = {"targets": ["Linear"], "weights": common, "input_activations": {**common, "dynamic": "local"}}
+    said = {"quant_method": "compressed-tensors", "config_groups": {"group_0": group}, "ignore": ["lm_head"]}
+    shapes = around()
+    for number in (0, 1):
+        for name, (rows, columns) in MATRICES.items():
+            module = f"model.layers.{number}.{name}"
+            shapes[f"{module}.weight_packed"] = ("U8", (rows, columns // 2))
+            shapes[f"{module}.weight_scale"] = ("F8_E4M3", (rows, columns // 16))
+            shapes[f"{module}.weight_global_scale"] = ("F32", (1,))
+            shapes[f"{module}.input_global_scale"] = ("F32", (1,))
+    write(laid(tmp_path, {**CONFIG, "quantization_config": said}) / "model.safetensors", shapes)
+    for path in (tmp_path, tmp_path / "config.json"):
+        found = read(path)
+        assert {group.format for group in found.groups if group.role in {"attention", "mlp"}} == {"nvfp4"}
+        assert (found.parameters, found.weights.value) == (PARAMETERS, 1_714_800)
+
+
+@pytest.mark.parametrize("target", ["../../blobs/gone", "hf_quant_config.json"], ids=["dangling", "looping"])
+def test_a_separate_scheme_that_is_a_broken_link(tmp_path: Path, target: str) -> None:
+    (laid(tmp_path) / folder.SEPARATE).symlink_to(target)
+    with pytest.raises(UnreadableFile) as caught:
+        read(tmp_path)
+    assert caught.value.file == str(tmp_path / folder.SEPARATE)
+
+
+@pytest.mark.parametrize("name", [folder.CONFIG, folder.INDEX])
+@pytest.mark.parametrize("target", ["../gone", ""], ids=["dangling", "looping"])
+def test_a_configuration_or_an_index_that_is_a_broken_link(tmp_path: Path, name: str, target: str) -> None:
+    if name != folder.CONFIG:
+        laid(tmp_path)
+    write(tmp_path / "model.safetensors", {**around(), **layer(0), **layer(1)})
+    (tmp_path / name).symlink_to(target or name)
+    for path in (tmp_path, tmp_path / "model.safetensors"):
+        with pytest.raises(UnreadableFile) as caught:
+            read(path)
+        assert caught.value.file == str(tmp_path / name)
+
+
+def test_a_name_with_a_zero_byte_is_nothing(tmp_path: Path) -> None:
+    assert not files.present(tmp_path / "a\0b")
+    assert not files.reachable(tmp_path / "a\0b")
