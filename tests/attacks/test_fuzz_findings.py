@@ -112,6 +112,19 @@ def test_what_json_may_cost(tmp_path: Path, kind: str) -> None:
     assert found.mebibytes < MOST_MEBIBYTES
 
 
+@pytest.mark.parametrize("name", ["config.json", "x.safetensors"])
+def test_a_key_repeated_behind_many_others(tmp_path: Path, name: str) -> None:
+    content = b"{" + many(60_000, b'"%x":{}') + b',"ea5f":{}}'
+    path = tmp_path / name
+    path.write_bytes(content if name.endswith("json") else len(content).to_bytes(8, "little") + content)
+    started = time.process_time()
+    with pytest.raises(MalformedFile) as caught:
+        read(path)
+    assert time.process_time() - started < 1
+    assert caught.value.message.code == "error.malformed.repeated_key"
+    assert caught.value.field == "ea5f"
+
+
 @LINUX
 def test_an_index_of_two_hundred_thousand_tensors_is_read(tmp_path: Path) -> None:
     names = (f"model.layers.{n // 3456}.mlp.experts.{n % 384}.up_proj.weight_packed.{n}" for n in range(207_000))
