@@ -129,9 +129,9 @@ def read(path: Path) -> Model:
     name, body = _architecture(metadata, tensors, path)
     fields = _fields(metadata, name, path)
     blocks = fields.count("block_count", high=MAX_LAYERS)
-    prediction = fields.count("nextn_predict_layers", 0, low=0, high=blocks)
+    prediction = fields.count("nextn_predict_layers", 0, low=0, high=blocks - 1)
     number = fields.count("expert_count", 0, low=0, high=MAX_EXPERTS)
-    chosen = fields.count("expert_used_count", 0, low=0, high=number) if number else 0
+    chosen = fields.count("expert_used_count", high=number) if number else 0
     groups = _groups(tensors, (number, chosen), blocks - prediction)
     loaded, optional = config.split(groups)
     title = metadata.get("general.name")

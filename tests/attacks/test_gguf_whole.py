@@ -1,0 +1,94 @@
+"""GGUF files that contradict themselves or are not whole: none of them is told to fit."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.answers.check import CheckRequest, answer
+from assay.errors import MalformedFile
+from assay.observe.checkpoint.read import read
+
+HIDDEN, WORDS = 64, 32
+KEYS = {
+    "block_count": 2, "embedding_length": HIDDEN, "feed_forward_length": 128, "attention.head_count": 4,
+    "attention.head_count_kv": 2, "context_length": 512, "vocab_size": WORDS,
+}  # fmt: skip
+TOP = {"token_embd.weight": (HIDDEN, WORDS), "output_norm.weight": (HIDDEN,)}
+BLOCK = {
+    "attn_norm": (HIDDEN,), "attn_q": (HIDDEN, HIDDEN), "attn_k": (HIDDEN, 32), "attn_v": (HIDDEN, 32),
+    "attn_output": (HIDDEN, HIDDEN), "ffn_norm": (HIDDEN,), "ffn_up": (HIDDEN, 128), "ffn_gate": (HIDDEN, 128),
+    "ffn_down": (128, HIDDEN),
+}  # fmt: skip
+EXPERTS = {f"ffn_{part}_exps": (HIDDEN, 128, 8) for part in ("up", "gate")} | {"ffn_down_exps": (128, HIDDEN, 8)}
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def blocks(count: int = 2, **changed: tuple[int, ...] | None) -> Shapes:
+    """The tensors of a whole model; `changed` shapes replace those of every block, None leaves one out."""
+    block = {name: shape for name, shape in (BLOCK | changed).items() if shape is not None}
+    named = {f"blk.{index}.{name}.weight": shape for index in range(count) for name, shape in block.items()}
+    return TOP | named
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def pair(key: str, value: Any) -> bytes:
+    if isinstance(value, str):
+        return text(key) + struct.pack("<I", 8) + text(value)
+    if isinstance(value, list):
+        return text(key) + struct.pack(f"<IIQ{len(value)}I", 9, 4, len(value), *value)
+    return text(key) + struct.pack("<II", 4, value)
+
+
+def write(path: Path, tensors: Shapes, architecture: str = "llama", whole: Any = None, **keys: Any) -> Path:
+    """A GGUF file of F32 tensors; `keys` overlay `KEYS`, None leaves one out; `whole` are keys without a prefix."""
+    own = {f"{architecture}.{key.replace('__', '.')}": value for key, value in (KEYS | keys).items()}
+    pairs = {"general.architecture": architecture, **own, **(whole or {})}
+    body = [pair(key, value) for key, value in pairs.items() if value is not None]
+    data = 0
+    for name, shape in tensors.items():
+        size = 4
+        for extent in shape:
+            size *= extent
+        extents = struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
+        body.append(text(name) + extents + struct.pack("<IQ", 0, data))
+        data += -(-size // 32) * 32
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(body) - len(tensors)) + b"".join(body)
+    path.write_bytes(head + bytes(-len(head) % 32 + data))
+    return path
+
+
+def refused(path: Path) -> MalformedFile:
+    with pytest.raises(MalformedFile) as caught:
+        read(path)
+    assert caught.value.exit_code == 2
+    return caught.value
+
+
+def exit_code(path: Path) -> int:
+    return answer(CheckRequest(str(path), ("rtx-5090",))).exit_code
+
+
+def test_the_whole_file_fits(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.gguf", blocks())
+    assert exit_code(path) == 0
+    assert read(path).doubts == ()
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_prediction_blocks_leave_one_that_predicts(tmp_path: Path, number: int) -> None:
+    path = write(tmp_path / "a.gguf", blocks(), nextn_predict_layers=number)
+    assert refused(path).field == "llama.nextn_predict_layers"
+
+
+@pytest.mark.parametrize("chosen", [None, 0, 9])
+def test_a_mixture_says_how_many_experts_run(tmp_path: Path, chosen: int | None) -> None:
+    tensors = blocks(**dict.fromkeys(("ffn_up", "ffn_gate", "ffn_down")), **EXPERTS, ffn_gate_inp=(HIDDEN, 8))
+    assert read(write(tmp_path / "b.gguf", tensors, expert_count=8, expert_used_count=2)).experts_per_token == 2
+    path = write(tmp_path / "a.gguf", tensors, expert_count=8, expert_used_count=chosen)
+    assert refused(path).field == "llama.expert_used_count"
