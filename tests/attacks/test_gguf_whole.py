@@ -92,3 +92,28 @@ def test_a_mixture_says_how_many_experts_run(tmp_path: Path, chosen: int | None)
     assert read(write(tmp_path / "b.gguf", tensors, expert_count=8, expert_used_count=2)).experts_per_token == 2
     path = write(tmp_path / "a.gguf", tensors, expert_count=8, expert_used_count=chosen)
     assert refused(path).field == "llama.expert_used_count"
+
+
+def split(folder: Path, tensors: Shapes, announced: int, second: str = "llama") -> Path:
+    """The first of two parts with all of `tensors`."""
+    names = list(tensors)
+    for part, held in enumerate((names[:9], names[9:])):
+        path = folder / f"m-{part + 1:05d}-of-00002.gguf"
+        keys = {"split.no": part, "split.count": 2, "split.tensors.count": announced}
+        write(path, {name: tensors[name] for name in held}, second if part else "llama", keys)
+    return folder / "m-00001-of-00002.gguf"
+
+
+def test_a_split_model_holds_the_tensors_that_it_announces(tmp_path: Path) -> None:
+    assert read(split(tmp_path, blocks(), len(blocks()))).doubts == ()
+    error = refused(split(tmp_path, blocks(), len(blocks()) + 1))
+    assert error.field == "split.tensors.count"
+
+
+def test_the_parts_of_a_split_model_are_of_one_architecture(tmp_path: Path) -> None:
+    assert refused(split(tmp_path, blocks(), len(blocks()), "qwen3")).field == "general.architecture"
+
+
+def test_a_part_by_its_name_is_no_whole_model(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "m-00001-of-00001.gguf", blocks())).doubts == ()
+    assert refused(write(tmp_path / "m-00001-of-00003.gguf", blocks())).field == "split.count"

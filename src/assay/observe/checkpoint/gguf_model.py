@@ -80,6 +80,17 @@ def _groups(tensors: list[GgufTensor], experts: tuple[int, int], first_predictio
     return tuple(TensorGroup(role, name, *row) for (role, name), row in totals.items())
 
 
+def _check_alike(first: dict[str, Any], other: dict[str, Any], file: str) -> None:
+    """A later part repeats nothing of the first, or the same.
+
+    Raises:
+        MalformedFile: it is of another model.
+    """
+    for key in ("general.architecture", "split.tensors.count"):
+        if key in other and other[key] != first.get(key):
+            raise files.malformed(file, "split_differs", field=key)
+
+
 def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     """Metadata and tensors of a file and, if it is one of several parts, of all of them.
 
@@ -88,9 +99,11 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     """
     first = gguf.header(path)
     number = first.metadata.get("split.count", 1)
-    if not isinstance(number, int) or number < 2:
-        return first.metadata, first.tensors
     match = PARTS.search(path.name)
+    if not isinstance(number, int) or number < 2:
+        if match is not None and int(match[2]) > 1:  # a part by its name, and nothing inside says so
+            raise files.malformed(str(path), "split_name", field="split.count")
+        return first.metadata, first.tensors
     if match is None or int(match[2]) != number:
         raise files.malformed(str(path), "split_name", field="split.count")
     base = path.name[: match.start()]
@@ -104,7 +117,10 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
             raise files.malformed(str(other), "split_name", field="split.no")
         metadata = found.metadata if part == 1 else metadata
+        _check_alike(metadata, found.metadata, str(other))
         tensors += found.tensors
+    if metadata.get("split.tensors.count", len(tensors)) != len(tensors):
+        raise files.malformed(str(path), "size_mismatch", field="split.tensors.count")
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise files.malformed(str(path), "repeated_key", field="tensor name")
     return metadata, tensors
