@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.errors import UnreadableFile
-from assay.observe.checkpoint import files, folder
+from assay.errors import MalformedFile, UnreadableFile
+from assay.observe.checkpoint import files, folder, shard_index
 from assay.observe.checkpoint.read import read
 
 CONFIG: dict[str, Any] = {
@@ -85,3 +85,49 @@ def test_a_configuration_or_an_index_that_is_a_broken_link(tmp_path: Path, name:
 def test_a_name_with_a_zero_byte_is_nothing(tmp_path: Path) -> None:
     assert not files.present(tmp_path / "a\0b")
     assert not files.reachable(tmp_path / "a\0b")
+
+
+def sharded(path: Path, shards: dict[str, Shapes], mapping: dict[str, str] | None = None) -> Path:
+    """A folder of shards and their index, or an index that says something else."""
+    for name, shapes in shards.items():
+        write(path / name, shapes)
+    true = {tensor: name for name, shapes in shards.items() for tensor in shapes}
+    (laid(path) / folder.INDEX).write_text(json.dumps({"weight_map": true if mapping is None else mapping}))
+    return path
+
+
+def refused(path: Path) -> tuple[str, str | None, str]:
+    with pytest.raises(MalformedFile) as caught:
+        read(path)
+    assert caught.value.exit_code == 2
+    return caught.value.message.code.removeprefix("error.malformed."), caught.value.field, str(caught.value.file)
+
+
+def test_shards_with_an_index_that_says_what_they_hold(tmp_path: Path) -> None:
+    found = read(sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": layer(1)}))
+    assert (found.parameters, found.weights.value) == (PARAMETERS, 2 * PARAMETERS)
+
+
+@pytest.mark.parametrize("indexed", [True, False], ids=["indexed", "loose"])
+def test_a_tensor_in_two_shards(tmp_path: Path, *, indexed: bool) -> None:
+    sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": {**layer(1), **layer(0)}})
+    if not indexed:
+        (tmp_path / folder.INDEX).unlink()
+    code, field, file = refused(tmp_path)
+    assert (code, file) == ("repeated_key", str(tmp_path / "b.safetensors"))
+    assert field in layer(0)
+
+
+@pytest.mark.parametrize("held", [{}, {"other": ("BF16", (4, 4))}], ids=["nothing", "others"])
+@pytest.mark.parametrize("long", [False, True])
+def test_a_shard_without_what_the_index_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: Shapes, *, long: bool
+) -> None:
+    if long:
+        monkeypatch.setattr(shard_index, "LONG_BYTES", 0)
+    first = {**around(), **layer(0)}
+    mapping = {**dict.fromkeys(first, "a.safetensors"), **dict.fromkeys(layer(1), "b.safetensors")}
+    sharded(tmp_path, {"a.safetensors": first, "b.safetensors": held}, mapping)
+    wanted = ("missing_storage", next(iter(layer(1))), str(tmp_path / "b.safetensors"))
+    assert refused(tmp_path) == wanted
+    assert refused(tmp_path / "a.safetensors") == wanted

@@ -1,7 +1,7 @@
 """A model from a folder or a file of safetensors: the configuration gives the layers, the headers the bytes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay.errors import UnknownModel, UnsupportedArchitecture
 from assay.observe.checkpoint import (
@@ -15,6 +15,7 @@ from assay.observe.checkpoint import (
     stored,
 )
 from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.observe.checkpoint.stored import Matrix
 from assay.types.message import message
 from assay.types.model import Model
@@ -24,6 +25,34 @@ SEPARATE = "hf_quant_config.json"
 INDEX = "model.safetensors.index.json"
 
 
+class Shards(NamedTuple):
+    """The safetensors files of a folder.
+
+    Attributes:
+        paths: those to read.
+        tensors: what the index lists, as `shard_index.hashed` gives it; None without an index.
+    """
+
+    paths: list[Path]
+    tensors: set[int] | None
+
+
+def _shards(folder: Path) -> Shards:
+    index = folder / INDEX
+    if not files.present(index):
+        try:
+            found = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
+        except OSError as error:
+            raise files.unreadable(folder, error) from error
+        return Shards([path for path in found if not path.name.startswith(("consolidated", "adapter"))], None)
+    said = shard_index.read(index)
+    paths = [folder / name for name in said.files]
+    missing = [path for path in paths if not files.reachable(path)]
+    if missing and len(missing) < len(paths):
+        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
+    return Shards([] if missing else paths, said.tensors)
+
+
 def shards(folder: Path) -> list[Path]:
     """The safetensors files of a folder: those of its index, else all that are there.
 
@@ -31,19 +60,29 @@ def shards(folder: Path) -> list[Path]:
         MalformedFile: the index names a file outside the folder, or one that is missing while others are there.
         UnreadableFile: the folder cannot be listed.
     """
-    index = folder / INDEX
-    if not files.present(index):
-        try:
-            found = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
-        except OSError as error:
-            raise files.unreadable(folder, error) from error
-        return [path for path in found if not path.name.startswith(("consolidated", "adapter"))]
-    named = shard_index.listed(index)
-    paths = [folder / name for name in named]
-    missing = [path for path in paths if not files.reachable(path)]
-    if missing and len(missing) < len(paths):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    return [] if missing else paths
+    return _shards(folder).paths
+
+
+def tensors(read: Shards) -> list[StoredTensor]:
+    """The tensors of these files of one folder: no name twice, and all that their index lists.
+
+    Raises:
+        UnsupportedFile, MalformedFile, UnreadableFile.
+    """
+    found: list[StoredTensor] = []
+    names: set[str] = set()
+    for path in read.paths:
+        more = safetensors.tensors(path)
+        found += more
+        names.update([tensor.name for tensor in more])
+        if len(names) < len(found):
+            earlier = {tensor.name for tensor in found[: -len(more)]}
+            raise files.malformed(str(path), "repeated_key", next(one.name for one in more if one.name in earlier))
+    if read.tensors is not None:
+        held = {shard_index.hashed(name) for name in names}
+        if not read.tensors <= held:
+            raise shard_index.lacking(read.paths[0].with_name(INDEX), held)
+    return found
 
 
 _TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
@@ -60,14 +99,14 @@ def _told_apart(matrix: Matrix, said: frozenset[str]) -> Matrix:
     return matrix._replace(format="unknown") if matrix.format == "int8_w8a8" else matrix
 
 
-def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
+def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> Model:
     """The model of these safetensors files, with the layers of this configuration.
 
     Raises:
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
     said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
-    found = stored.matrices([tensor for path in paths for tensor in safetensors.tensors(path)])
+    found = stored.matrices(tensors(read))
     return gathered.model([_told_apart(matrix, said) for matrix in found], document, origin)
 
 
@@ -129,11 +168,11 @@ def from_folder(folder: Path) -> Model:
     if not files.present(path):
         raise _no_configuration(folder)
     document = files.read_object(path)
-    paths = shards(folder)
+    read = _shards(folder)
     name = display_name(folder)
-    if paths:
-        sources = tuple(path.name for path in paths[:1])
-        return of_files(paths, document, config.Origin(name, str(path), "safetensors", sources))
+    if read.paths:
+        sources = tuple(path.name for path in read.paths[:1])
+        return of_files(read, document, config.Origin(name, str(path), "safetensors", sources))
     return from_config(path, document)
 
 
@@ -159,7 +198,8 @@ def from_safetensors(path: Path) -> Model:
         raise UnsupportedArchitecture(
             message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
         )
-    paths = shards(path.parent)
-    chosen = paths if path.name in {other.name for other in paths} and files.present(path.parent / INDEX) else [path]
+    read = _shards(path.parent)
+    indexed = read.tensors is not None and path.name in {other.name for other in read.paths}
+    chosen = read if indexed else Shards([path], None)
     origin = config.Origin(path.stem, str(beside), "safetensors", (path.name,))
     return of_files(chosen, files.read_object(beside), origin)

@@ -1,8 +1,11 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+from assay.errors import MalformedFile
 from assay.observe.checkpoint import files
 
 MAX_FILES = 4096
@@ -14,14 +17,36 @@ _ENTRY = re.compile(
 )
 
 
-def _parsed(content: bytes, file: str) -> set[str]:
+class Index(NamedTuple):
+    """What an index lists.
+
+    Attributes:
+        files: names of files, each once, sorted.
+        tensors: hashes of the tensors' names, see `hashed`: the names themselves would take most of the memory.
+    """
+
+    files: list[str]
+    tensors: set[int]
+
+
+def hashed(name: str) -> int:
+    """The number by which a tensor's name is found in an index."""
+    return hash(name.encode("utf-8", "surrogatepass"))
+
+
+def _mapping(content: bytes, file: str) -> dict[str, str]:
     mapping = files.parse_object(content, file).get("weight_map")
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
         raise files.malformed(file, "not_object", field="weight_map")
-    return set(mapping.values())
+    return mapping
 
 
-def _walked(content: bytes, file: str) -> set[str]:
+def _parsed(content: bytes, file: str) -> tuple[set[str], set[int]]:
+    mapping = _mapping(content, file)
+    return set(mapping.values()), set(map(hashed, mapping))
+
+
+def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
     """The files of a long index, entry by entry: a tree of 200,000 names takes 130 MB."""
     start = _MAP.search(content)
     if start is None:
@@ -45,23 +70,45 @@ def _walked(content: bytes, file: str) -> set[str]:
     if len(seen) < tensors:
         raise files.malformed(file, "repeated_key", field="weight_map")
     try:
-        return {name.decode("utf-8") for name in names}
+        return {name.decode("utf-8") for name in names}, seen
     except UnicodeDecodeError as error:
         raise files.malformed(file, "json", field="weight_map") from error
 
 
-def listed(index: Path) -> list[str]:
-    """The files that an index names, each once, sorted; every one a plain name of the index's own folder.
+def read(index: Path) -> Index:
+    """What an index lists; every file a plain name of the index's own folder.
 
     Raises:
         UnreadableFile: it cannot be read.
         MalformedFile: it has no map of names, names too many files, or one outside the folder.
     """
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
-    names = sorted(_walked(content, str(index)) if len(content) > LONG_BYTES else _parsed(content, str(index)))
+    found, tensors = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
+    names = sorted(found)
     if len(names) > MAX_FILES:
         raise files.malformed(str(index), "out_of_range", field="weight_map")
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
     if strange is not None:
         raise files.malformed(str(index), "outside_folder", field=strange)
-    return names
+    return Index(names, tensors)
+
+
+def listed(index: Path) -> list[str]:
+    """The files that an index names, each once, sorted; raises what `read` raises."""
+    return read(index).files
+
+
+def _entries(content: bytes, file: str) -> Iterable[tuple[str, str]]:
+    if len(content) <= LONG_BYTES:
+        return _mapping(content, file).items()
+    start = _MAP.search(content)
+    found = _ENTRY.finditer(content, 0 if start is None else start.end())
+    return ((entry[1].decode("utf-8", "replace"), entry[2].decode("utf-8", "replace")) for entry in found)
+
+
+def lacking(index: Path, tensors: set[int]) -> MalformedFile:
+    """The error that names the first tensor of an index that is not among these, and the file that should hold it."""
+    content = files.read_at_most(index, files.MAX_JSON_BYTES)
+    entries = _entries(content, str(index))
+    name, file = next(((name, file) for name, file in entries if hashed(name) not in tensors), ("", index.name))
+    return files.malformed(str(index.with_name(file)), "missing_storage", field=name)
