@@ -117,3 +117,43 @@ def test_the_parts_of_a_split_model_are_of_one_architecture(tmp_path: Path) -> N
 def test_a_part_by_its_name_is_no_whole_model(tmp_path: Path) -> None:
     assert read(write(tmp_path / "m-00001-of-00001.gguf", blocks())).doubts == ()
     assert refused(write(tmp_path / "m-00001-of-00003.gguf", blocks())).field == "split.count"
+
+
+@pytest.mark.parametrize(
+    ("keys", "tensor"),
+    [
+        ({"attention__head_count_kv": 1}, "blk.0.attn_k.weight"),
+        ({"attention__head_count_kv": 3}, "blk.0.attn_k.weight"),
+        ({"attention__head_count_kv": None}, "blk.0.attn_k.weight"),
+        ({"attention__head_count_kv": [2, 1]}, "blk.1.attn_k.weight"),
+        ({"attention__key_length": 1}, "blk.0.attn_k.weight"),
+        ({"attention__value_length": 1}, "blk.0.attn_v.weight"),
+    ],
+    ids=str,
+)
+def test_keys_and_values_have_the_rows_of_the_metadata(tmp_path: Path, keys: dict[str, Any], tensor: str) -> None:
+    error = refused(write(tmp_path / "a.gguf", blocks(), **keys))
+    assert (error.message.code, error.field) == ("error.malformed.size_mismatch", tensor)
+
+
+def test_a_block_that_says_to_remember_nothing_has_no_keys(tmp_path: Path) -> None:
+    keys = {"attention__head_count_kv": [2, 0]}
+    assert refused(write(tmp_path / "a.gguf", blocks(), "deci", **keys)).field == "blk.1.attn_k.weight"
+    state = {"ssm__conv_kernel": 4, "ssm__inner_size": 64, "ssm__state_size": 16, "ssm__group_count": 1}
+    path = write(tmp_path / "b.gguf", blocks(), "qwen35", full_attention_interval=2, **state)
+    assert refused(path).field == "blk.0.attn_k.weight"
+
+
+def test_shapes_that_differ_from_block_to_block_are_read(tmp_path: Path) -> None:
+    own = {"blk.1.attn_k.weight": (HIDDEN, 128), "blk.1.attn_v.weight": (HIDDEN, 128)}
+    keys = {"attention__sliding_window": 16, "attention__key_length": 64, "attention__value_length": 64}
+    keys |= {"attention__key_length_swa": 16, "attention__value_length_swa": 16}
+    path = write(tmp_path / "a.gguf", blocks() | own, "gpt-oss", **keys)
+    assert [(layer.kind, layer.key_dim) for layer in read(path).layers] == [("sliding", 16), ("full", 64)]
+    gated = blocks(attn_q=(HIDDEN, 2 * HIDDEN))
+    assert read(write(tmp_path / "b.gguf", gated)).layers[0].kv_heads == 2
+    fused = blocks(attn_q=None, attn_k=None, attn_v=None, attn_qkv=(HIDDEN, 128))
+    assert read(write(tmp_path / "c.gguf", fused, "phi3")).layers[0].kv_heads == 2
+    latent = blocks(attn_k=None, attn_v=None, attn_kv_a_mqa=(HIDDEN, 48), attn_k_b=(16, 32, 4), attn_v_b=(32, 16, 4))
+    keys = {"attention__kv_lora_rank": 32, "rope__dimension_count": 16, "attention__key_length_mla": 32}
+    assert read(write(tmp_path / "d.gguf", latent, "deepseek2", **keys)).layers[0].kind == "mla"

@@ -4,10 +4,14 @@ Sources: llama.cpp, src/llama-model.cpp (hyperparameters of each architecture) a
 n_embd_s: both states are kept in FP32).
 """
 
+from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 from assay.errors import UnsupportedArchitecture
 from assay.observe.checkpoint.fields import Fields
+from assay.observe.checkpoint.files import malformed
+from assay.observe.checkpoint.gguf import GgufTensor
 from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.types.model import LayerGroup
 
@@ -100,6 +104,31 @@ def _hybrid(fields: Fields, arch: dict[str, Any], blocks: int) -> list[LayerGrou
     widths = _each(fields, "feed_forward_length", 0, blocks)
     mamba = LayerGroup("mamba", 1, state_size=state)
     return [mamba if layer.kind == "none" and not widths[index] else layer for index, layer in enumerate(layers)]
+
+
+def remembered(layer: LayerGroup) -> dict[str, int]:
+    """Rows of the tensors that make what one token leaves in the cache of a block."""
+    return {"attn_k": layer.kv_heads * layer.key_dim, "attn_v": layer.kv_heads * layer.value_dim}
+
+
+def check_shapes(fields: Fields, layers: list[LayerGroup], tensors: Iterable[GgufTensor]) -> None:
+    """Keys and values have the rows that the metadata says: the cache is computed from the metadata.
+
+    Fused tensors and those of latent attention are not compared: only separate keys and values are.
+
+    Raises:
+        MalformedFile: they have others.
+    """
+    rows = [{} if layer.kind == "mla" else remembered(layer) for layer in layers]
+    for tensor in tensors:
+        prefix, _, rest = tensor.name.partition(".")
+        number, _, part = rest.partition(".")
+        if prefix != "blk" or part not in ("attn_k.weight", "attn_v.weight"):
+            continue
+        block = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else len(rows)
+        expected = rows[block].get(part[:6]) if block < len(rows) else None
+        if expected is not None and prod(tensor.shape[1:]) != expected:
+            raise malformed(fields.file, "size_mismatch", field=tensor.name)
 
 
 def layers_of(fields: Fields, arch: dict[str, Any], blocks: int) -> list[LayerGroup]:

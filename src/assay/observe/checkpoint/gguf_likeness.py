@@ -9,7 +9,7 @@ from typing import Any
 from assay.observe.checkpoint import likeness
 from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import GgufTensor
-from assay.observe.checkpoint.gguf_layers import layers_of
+from assay.observe.checkpoint.gguf_layers import layers_of, remembered
 from assay.observe.checkpoint.layouts.blocks import Architecture
 
 LIKE = "llama"
@@ -57,8 +57,7 @@ def _misshapen(fields: Fields, blocks: int, shapes: dict[int, dict[str, tuple[in
     hidden = fields.count("embedding_length")
     odd = []
     for index, layer in enumerate(layers_of(fields, {"layout": "decoder"}, blocks)):
-        remembered = {"attn_k": layer.kv_heads * layer.key_dim, "attn_v": layer.kv_heads * layer.value_dim}
-        for part, rows in remembered.items():
+        for part, rows in remembered(layer).items():
             if shapes[index][part] != (hidden, rows):
                 odd.append(f"blk.{index}.{part}.weight")
     return odd

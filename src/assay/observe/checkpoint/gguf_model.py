@@ -9,7 +9,7 @@ from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint import assemble, config, files, gguf, likeness, names
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
-from assay.observe.checkpoint.gguf_layers import layers_of
+from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
 from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.observe.checkpoint.tensors import joined
 from assay.types.message import Message, message
@@ -149,6 +149,8 @@ def read(path: Path) -> Model:
     number = fields.count("expert_count", 0, low=0, high=MAX_EXPERTS)
     chosen = fields.count("expert_used_count", high=number) if number else 0
     groups = _groups(tensors, (number, chosen), blocks - prediction)
+    layers = layers_of(fields, body, blocks - prediction)
+    check_shapes(fields, layers, tensors)
     loaded, optional = config.split(groups)
     title = metadata.get("general.name")
     widths = fields.raw("feed_forward_length")
@@ -161,7 +163,7 @@ def read(path: Path) -> Model:
         released_format=None,
         requantized_from=None,
         groups=loaded,
-        layers=joined(layers_of(fields, body, blocks - prediction)),
+        layers=joined(layers),
         weights=assemble.stored_weights(loaded, (path.name,)),
         hidden_size=fields.count("embedding_length"),
         vocabulary=_vocabulary(metadata, tensors, fields),
