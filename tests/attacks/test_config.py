@@ -230,3 +230,8 @@ def test_a_repeated_key_among_very_many_is_found_at_once(tmp_path: Path) -> None
     started = time.process_time()
     refused(tmp_path, f'{{{keys}, "k99999": 2}}'.encode())
     assert time.process_time() - started < 2
+
+
+def test_a_name_of_a_million_characters_is_not_repeated(tmp_path: Path) -> None:
+    error = refused(tmp_path, f'{{"{"k" * 1_000_000}": 1, "{"k" * 1_000_000}": 2}}'.encode())
+    assert len(str(error.message.parameters)) < 400

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
-from assay.observe.checkpoint import gguf
+from assay.observe.checkpoint import files, gguf
 from assay.observe.checkpoint.read import read
 
 U32, STRING, ARRAY = 4, 8, 9
@@ -194,3 +194,31 @@ def test_any_changed_byte_is_read_or_refused(tmp_path: Path, data: st.DataObject
         read(path)
     except AssayError as error:
         assert error.exit_code in {2, 3}  # noqa: PT017 - either way is right
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A memory map would end the process here."""
+    path = tmp_path / "x.gguf"
+    words = b"".join(struct.pack("<Q", 1) + b"a" for _ in range(300_000))
+    key = struct.pack("<Q", 1) + b"x" + struct.pack("<IIQ", 9, 8, 300_000) + words
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + key)
+    opened = files.open_regular
+
+    def shrinking(which: Path) -> tuple[int, int]:
+        found = opened(which)
+        os.truncate(which, 4096)
+        return found
+
+    monkeypatch.setattr(files, "open_regular", shrinking)
+    with pytest.raises(MalformedFile) as caught:
+        gguf.header(path)
+    assert caught.value.message.code == "error.malformed.truncated"
+
+
+@pytest.mark.parametrize(("tensors", "pairs"), [(131_073, 0), (0, 65_537)])
+def test_more_than_any_model_has(tmp_path: Path, tensors: int, pairs: int) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, tensors, pairs) + bytes(8_000_000))
+    with pytest.raises(MalformedFile) as caught:
+        gguf.header(path)
+    assert caught.value.message.code == "error.malformed.count_too_large"

@@ -5,6 +5,8 @@ from assay.types.message import message
 from assay.types.model import LayerGroup, Model, TensorGroup
 from assay.types.quantity import Quantity, exact, unknown
 
+MATRICES = frozenset(("attention", "mlp", "experts", "shared_experts", "state"))
+"""Roles of the matrices that a quantization is named after."""
 CACHE_BYTES = 2
 """Bytes of a cache element at 16 bits, the type a cache has unless another is asked for."""
 
@@ -16,15 +18,24 @@ def group_size(model: Model, group: TensorGroup) -> Quantity:
     return exact(group.size, "B", model.weights.root, *model.weights.sources)
 
 
-def stored_format(model: Model) -> str | None:
-    """The weight format that most of the bytes are stored in; None where the formats or their sizes are not known."""
-    if model.weights.value is None:
-        return None
+def matrix_formats(model: Model) -> tuple[str, ...]:
+    """The weight formats of the layers' matrices, most bytes first, without those of less than a tenth of the bytes.
+
+    Embeddings and the head are left out, since most quantizations leave them alone: by their bytes, a small model with
+    a large vocabulary would be called unquantized.
+    """
+    within = [group for group in model.groups if group.role in MATRICES] or list(model.groups)
     sizes: dict[str, int] = {}
-    for group in model.groups:
+    for group in within:
         sizes[group.format] = sizes.get(group.format, 0) + group.size
-    found = max(sizes, key=lambda name: sizes[name], default="unknown")
-    return None if found == "unknown" else found
+    total = sum(sizes.values())
+    return tuple(sorted((name for name in sizes if sizes[name] * 10 >= total), key=lambda name: -sizes[name]))
+
+
+def stored_format(model: Model) -> str | None:
+    """The formats of `matrix_formats` in one word; None where a format or its size is not known."""
+    found = matrix_formats(model)
+    return None if model.weights.value is None or "unknown" in found else " + ".join(found) or None
 
 
 def _derived(model: Model, value: int, formula: str) -> Quantity:

@@ -15,7 +15,8 @@ MAX_JSON_BYTES = 32 * 2**20
 MAX_TREE_BYTES = 80 * 10**6
 KEY_BYTES, COMMA_BYTES, BRACKET_BYTES = 230, 75, 25
 """What a key, a further value and a container take at most as Python's objects, measured beside their text."""
-
+MAX_SHOWN = 120
+"""Characters of a name that an error repeats."""
 
 _REASONS = {
     errno.EACCES: "permission",
@@ -37,10 +38,15 @@ def unreadable(path: Path, error: OSError | None = None) -> UnreadableFile:
     )
 
 
+def _short(field: str | None) -> str | None:
+    """A name as an error can print it: a hostile one has a million characters."""
+    return field if field is None or len(field) <= MAX_SHOWN else f"{field[:MAX_SHOWN]}…"
+
+
 def malformed(file: str, reason: str, field: str | None = None, offset: int | None = None) -> MalformedFile:
     """The error for a file that breaks its format; `reason` is the last part of a message code."""
     return MalformedFile(
-        message(f"error.malformed.{reason}", file=Path(file).name, field=field, offset=offset),
+        message(f"error.malformed.{reason}", file=Path(file).name, field=_short(field), offset=offset),
         message("hint.malformed_file"),
         file=file,
         field=field,

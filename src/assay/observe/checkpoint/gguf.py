@@ -1,10 +1,9 @@
-"""The header of a GGUF file (v2, v3): metadata and tensors, walked over a memory map; no weight byte is read.
+"""The header of a GGUF file (v2, v3): metadata and tensors, walked through a window; no weight byte is used.
 
 No length of the file is trusted: each is compared with what is left of it before it is used. Big-endian files, v1 and
 unknown tensor types are refused by name.
 """
 
-import mmap
 import os
 import struct
 from pathlib import Path
@@ -22,6 +21,13 @@ MAX_NAME_BYTES = 65_535
 MAX_DEPTH = 4
 MAX_KEPT_ITEMS = 65_536
 """Longer arrays (the vocabulary) are known by their length only."""
+MAX_KEPT_BYTES = 65_536
+"""Of a text value; the rest of a longer one is stepped over."""
+MAX_PAIRS = 65_536
+MAX_TENSORS = 131_072
+MAX_ARRAYS = 65_536
+"""Published files have some hundred pairs, some thousand tensors and no arrays in arrays."""
+WINDOW_BYTES = 2**20
 SMALLEST_PAIR = 8 + 1 + 4 + 1
 SMALLEST_TENSOR = 8 + 1 + 4 + 4 + 8
 
@@ -61,25 +67,42 @@ class Header(NamedTuple):
 
 
 class _Walk:
-    """A position in a mapped file; every step is checked against its end."""
+    """A position in a file; every step is checked against its end, and only a window of it is held."""
 
-    __slots__ = ("file", "map", "position", "size")
+    __slots__ = ("arrays", "base", "descriptor", "file", "position", "size", "window")
 
-    def __init__(self, mapped: mmap.mmap, file: str) -> None:
-        self.map = mapped
+    def __init__(self, descriptor: int, size: int, file: str) -> None:
+        self.descriptor = descriptor
         self.file = file
-        self.size = len(mapped)
+        self.size = size
         self.position = 0
+        self.base = 0
+        self.window = b""
+        self.arrays = 0
 
     def broken(self, reason: str, field: str | None = None) -> MalformedFile:
         return files.malformed(self.file, reason, field=field, offset=self.position)
 
-    def scalar(self, kind: struct.Struct, field: str) -> Any:
-        end = self.position + kind.size
-        if end > self.size:
+    def ahead(self, length: int, field: str) -> int:
+        """Where in the window the next `length` bytes begin. A file that shrinks meanwhile is truncated."""
+        if length > self.size - self.position:
             raise self.broken("truncated", field)
-        value = kind.unpack_from(self.map, self.position)[0]
-        self.position = end
+        index = self.position - self.base
+        if index + length <= len(self.window):
+            return index
+        try:
+            self.window = os.pread(self.descriptor, max(length, WINDOW_BYTES), self.position)
+        except OSError as error:
+            raise files.unreadable(Path(self.file), error) from error
+        self.base = self.position
+        if len(self.window) < length:
+            raise self.broken("truncated", field)
+        return 0
+
+    def scalar(self, kind: struct.Struct, field: str) -> Any:
+        index = self.ahead(kind.size, field)  # first: it may change the window
+        value = kind.unpack_from(self.window, index)[0]
+        self.position += kind.size
         return value
 
     def text(self, field: str, limit: int | None = None) -> str:
@@ -88,7 +111,9 @@ class _Walk:
             raise self.broken("truncated", field)
         if limit is not None and length > limit:
             raise self.broken("name_too_long", field)
-        content = self.map[self.position : self.position + length]
+        kept = min(length, MAX_KEPT_BYTES)
+        index = self.ahead(kept, field)
+        content = self.window[index : index + kept]
         self.position += length
         try:
             return content.decode("utf-8")
@@ -99,17 +124,17 @@ class _Walk:
 
     def skip_texts(self, count: int, field: str) -> None:
         """Step over `count` strings: the vocabulary of a model has 300,000 of them."""
-        mapped, position, size, unpack = self.map, self.position, self.size, _U64.unpack_from
-        try:
-            for _ in range(count):
-                position += 8 + unpack(mapped, position)[0]
-        except (struct.error, OverflowError):  # a step beyond the file, or beyond what an offset can be
-            self.position = min(position, size)
-            raise self.broken("truncated", field) from None
-        if position > size:
-            self.position = size
+        unpack = _U64.unpack_from
+        while count:
+            index = self.ahead(8, field)
+            window, last = self.window, len(self.window) - 8
+            while count and index <= last:
+                index += 8 + unpack(window, index)[0]
+                count -= 1
+            self.position = min(self.base + index, self.size + 1)
+        if self.position > self.size:
+            self.position = self.size
             raise self.broken("truncated", field)
-        self.position = position
 
     def array(self, field: str, depth: int) -> Any:
         """A list of scalars, or the length of an array that is long or holds text."""
@@ -124,6 +149,9 @@ class _Walk:
         if kind == _ARRAY:
             if depth >= MAX_DEPTH or count > left // 12:
                 raise self.broken("nesting" if depth >= MAX_DEPTH else "count_too_large", field)
+            self.arrays += count
+            if self.arrays > MAX_ARRAYS:
+                raise self.broken("count_too_large", field)
             for _ in range(count):
                 self.array(field, depth + 1)
             return Array(count)
@@ -132,11 +160,12 @@ class _Walk:
         width = _SCALARS[kind].size
         if count > left // width:
             raise self.broken("count_too_large", field)
-        begin = self.position
-        self.position += count * width
         if count > MAX_KEPT_ITEMS:
+            self.position += count * width
             return Array(count)
-        values = struct.unpack_from(f"<{count}{_SCALARS[kind].format[1:]}", self.map, begin)
+        index = self.ahead(count * width, field)
+        values = struct.unpack_from(f"<{count}{_SCALARS[kind].format[1:]}", self.window, index)
+        self.position += count * width
         return [bool(value) for value in values] if kind == _BOOL else list(values)
 
     def value(self, field: str) -> Any:
@@ -153,9 +182,9 @@ class _Walk:
 
 def _counts(walk: _Walk) -> tuple[int, int, int]:
     """(version, tensors, metadata pairs), after the magic; both counts fit the file."""
-    if walk.map[:4] != MAGIC:
+    if walk.scalar(_U32, "magic") != int.from_bytes(MAGIC, "little"):
+        walk.position = 0
         raise walk.broken("magic", "magic")
-    walk.position = 4
     version = walk.scalar(_U32, "version")
     if version not in VERSIONS:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -167,9 +196,9 @@ def _counts(walk: _Walk) -> tuple[int, int, int]:
     tensors = walk.scalar(_U64, "tensor_count")
     pairs = walk.scalar(_U64, "metadata_kv_count")
     left = walk.size - walk.position
-    if tensors > left // SMALLEST_TENSOR:
+    if tensors > min(left // SMALLEST_TENSOR, MAX_TENSORS):
         raise walk.broken("count_too_large", "tensor_count")
-    if pairs > left // SMALLEST_PAIR:
+    if pairs > min(left // SMALLEST_PAIR, MAX_PAIRS):
         raise walk.broken("count_too_large", "metadata_kv_count")
     return version, tensors, pairs
 
@@ -240,8 +269,7 @@ def header(path: Path) -> Header:
     try:
         if size < 24:
             raise files.malformed(str(path), "truncated", offset=size)
-        with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as mapped:
-            return _walked(_Walk(mapped, str(path)))
+        return _walked(_Walk(descriptor, size, str(path)))
     finally:
         os.close(descriptor)
 

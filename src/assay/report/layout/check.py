@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from assay.answers.asked import CardCount
 from assay.answers.check import CheckAnswer, CheckResult
+from assay.report.figures import matrix_formats
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity
 from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table, Tone
@@ -54,11 +55,14 @@ def _model_name(answer: CheckAnswer) -> str:
 
 
 def _stored(answer: CheckAnswer) -> str:
-    """The format that holds most of the bytes, as people write it (`BF16`, `gguf:Q4_K`)."""
-    sizes: dict[str, int] = {}
-    for group in answer.model.groups:
-        sizes[group.format] = sizes.get(group.format, 0) + group.size
-    name = answer.request.weights or max(sizes, key=lambda each: sizes[each], default="")
+    """The formats of the layers' matrices, as people write them (`BF16`, `gguf:Q5_0 + Q4_K`)."""
+    if answer.request.weights:
+        return _written(answer.request.weights)
+    first, *others = matrix_formats(answer.model) or ("unknown",)
+    return " + ".join((_written(first), *(_written(name).removeprefix("gguf:") for name in others)))
+
+
+def _written(name: str) -> str:
     return name if name.startswith("gguf:") else name.upper().replace("_", " ")
 
 
