@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.errors import MalformedFile, UnreadableFile
+from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedFile
 from assay.observe.checkpoint import files, folder, shard_index
 from assay.observe.checkpoint.read import read
 
@@ -131,3 +133,69 @@ def test_a_shard_without_what_the_index_lists(
     wanted = ("missing_storage", next(iter(layer(1))), str(tmp_path / "b.safetensors"))
     assert refused(tmp_path) == wanted
     assert refused(tmp_path / "a.safetensors") == wanted
+
+
+def whole() -> Shapes:
+    return {**around(), **layer(0), **layer(1)}
+
+
+def test_an_index_of_missing_shards_beside_a_whole_file(tmp_path: Path) -> None:
+    write(tmp_path / "model.safetensors", whole())
+    mapping = dict.fromkeys(whole(), "model-00001-of-00002.safetensors")
+    sharded(tmp_path, {}, mapping)
+    assert refused(tmp_path)[:2] == ("missing_shard", "model-00001-of-00002.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    assert read(tmp_path).container == "config"
+    (tmp_path / "model-00001-of-00002.safetensors").symlink_to("../../blobs/gone")
+    assert refused(tmp_path)[:2] == ("missing_shard", "model-00001-of-00002.safetensors")
+
+
+def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
+    head, words = 64, 32
+    writer = gguf.GGUFWriter(laid(tmp_path) / "a.gguf", "llama")
+    writer.add_block_count(1)
+    writer.add_embedding_length(head)
+    writer.add_feed_forward_length(128)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(4)
+    writer.add_context_length(512)
+    writer.add_vocab_size(words)
+    square = dict.fromkeys([f"blk.0.attn_{part}.weight" for part in ("q", "k", "v", "output")], (head, head))
+    wide = dict.fromkeys(["blk.0.ffn_gate.weight", "blk.0.ffn_up.weight"], (128, head))
+    norms = dict.fromkeys(["blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"], (head,))
+    rest = {"token_embd.weight": (words, head), "blk.0.ffn_down.weight": (head, 128)}
+    for name, shape in {**square, **wide, **norms, **rest}.items():
+        writer.add_tensor(name, np.zeros(shape, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    found = read(tmp_path)
+    assert (found.container, found.sources) == ("gguf", ("a.gguf",))
+    (tmp_path / "b.gguf").write_bytes((tmp_path / "a.gguf").read_bytes())
+    with pytest.raises(UnknownModel) as caught:
+        read(tmp_path)
+    assert caught.value.candidates == ("a.gguf", "b.gguf")
+
+
+@pytest.mark.parametrize("name", ["consolidated.safetensors", "consolidated.00.pth", "tf_model.h5"])
+def test_weights_that_no_reader_opens(tmp_path: Path, name: str) -> None:
+    write(laid(tmp_path) / name, whole())
+    with pytest.raises(UnsupportedFile) as caught:
+        read(tmp_path)
+    assert (caught.value.message.code, caught.value.file) == ("error.weights_not_read", str(tmp_path / name))
+    assert read(tmp_path / "config.json").container == "config"
+    write(tmp_path / "model.safetensors", whole())
+    assert read(tmp_path).container == "safetensors"
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_an_adapter_beside_a_model(tmp_path: Path, *, beside: bool) -> None:
+    if beside:
+        write(tmp_path / "model.safetensors", whole())
+    (laid(tmp_path) / "adapter_config.json").write_text("{}")
+    write(tmp_path / "adapter_model.safetensors", {"a.lora_A.weight": ("BF16", (8, 256))})
+    found = read(tmp_path)
+    assert found.weights.value == 2 * PARAMETERS
+    (note,) = [note for note in found.notes if note.code == "note.adapter_beside"]
+    assert (note.level, dict(note.parameters)["file"]) == ("warning", "adapter_model.safetensors")

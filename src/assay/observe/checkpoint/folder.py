@@ -1,9 +1,10 @@
 """A model from a folder or a file of safetensors: the configuration gives the layers, the headers the bytes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnknownModel, UnsupportedArchitecture
+from assay.errors import UnknownModel, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import (
     config,
     files,
@@ -37,18 +38,29 @@ class Shards(NamedTuple):
     tensors: set[int] | None
 
 
+def _listed(folder: Path) -> list[str]:
+    """The names in a folder, sorted.
+
+    Raises:
+        UnreadableFile: it cannot be listed.
+    """
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except OSError as error:
+        raise files.unreadable(folder, error) from error
+
+
 def _shards(folder: Path) -> Shards:
     index = folder / INDEX
     if not files.present(index):
-        try:
-            found = sorted(path for path in folder.iterdir() if path.suffix == ".safetensors")
-        except OSError as error:
-            raise files.unreadable(folder, error) from error
-        return Shards([path for path in found if not path.name.startswith(("consolidated", "adapter"))], None)
+        found = [name for name in _listed(folder) if Path(name).suffix == ".safetensors"]
+        return Shards([folder / name for name in found if not name.startswith(("consolidated", "adapter"))], None)
     said = shard_index.read(index)
     paths = [folder / name for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
     if missing and len(missing) < len(paths):
+        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
+    if missing and any(name.endswith(".safetensors") and not name.startswith("adapter") for name in _listed(folder)):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)
     return Shards([] if missing else paths, said.tensors)
 
@@ -57,7 +69,8 @@ def shards(folder: Path) -> list[Path]:
     """The safetensors files of a folder: those of its index, else all that are there.
 
     Raises:
-        MalformedFile: the index names a file outside the folder, or one that is missing while others are there.
+        MalformedFile: the index names a file outside the folder, or one that is missing while others are there, be
+            they listed or not.
         UnreadableFile: the folder cannot be listed.
     """
     return _shards(folder).paths
@@ -85,6 +98,9 @@ def tensors(read: Shards) -> list[StoredTensor]:
     return found
 
 
+_WEIGHTS = ("consolidated", "pytorch_model", "model", "tf_model", "flax_model")
+_UNREAD = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz")
+"""How files of weights begin and end; others (`training_args.bin`, `optimizer.pt`) hold none of the model."""
 _TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
 """Formats stored alike: only the configuration says whether the activations are converted as well."""
 
@@ -119,14 +135,12 @@ def display_name(folder: Path) -> str:
 
 
 def _only_gguf(folder: Path) -> Path | None:
-    """The GGUF file of a folder that holds nothing else: the only one, or the first part of the only split one.
+    """The GGUF file of a folder without other weights: the only one, or the first part of the only split one.
 
     Raises:
         UnknownModel: there are several, and the folder does not say which is meant.
     """
-    if files.present(folder / CONFIG):
-        return None
-    found = sorted(path for path in folder.iterdir() if path.suffix == ".gguf")
+    found = [folder / name for name in _listed(folder) if Path(name).suffix == ".gguf"]
     models = [path for path in found if "-of-" not in path.name or "-00001-of-" in path.name]
     if len(models) > 1:
         raise UnknownModel(
@@ -135,6 +149,21 @@ def _only_gguf(folder: Path) -> Path | None:
             candidates=[path.name for path in models],
         )
     return models[0] if models else None
+
+
+def _unread(folder: Path) -> str | None:
+    """A file of weights that no reader opens: the configuration beside it does not say what it stores."""
+    names = _listed(folder)
+    return next((name for name in names if name.startswith(_WEIGHTS) and name.endswith(_UNREAD)), None)
+
+
+def _with_adapter(found: Model, folder: Path) -> Model:
+    """The model, and a warning when an adapter lies in its folder."""
+    names = [name for name in _listed(folder) if name.startswith(("adapter_", "adapters."))]
+    weights = [name for name in names if not name.endswith(".json")] or names
+    if not weights:
+        return found
+    return replace(found, notes=(*found.notes, message("note.adapter_beside", "warning", file=weights[0])))
 
 
 def _no_configuration(folder: Path) -> UnknownModel | UnsupportedArchitecture:
@@ -156,24 +185,27 @@ def from_folder(folder: Path) -> Model:
 
     Raises:
         UnsupportedArchitecture: there are tensors and no config.json; and what `of_files` raises.
-        UnknownModel: there is no model, or there are several GGUF files and no config.json.
+        UnknownModel: there is no model, or there are several GGUF files and no others.
+        UnsupportedFile: there are weights, and none that are read.
     """
     path = folder / CONFIG
-    try:
-        alone = _only_gguf(folder)
-    except OSError as error:
-        raise files.unreadable(folder, error) from error
-    if alone is not None:
-        return gguf_model.read(alone)
-    if not files.present(path):
-        raise _no_configuration(folder)
-    document = files.read_object(path)
-    read = _shards(folder)
-    name = display_name(folder)
+    configured = files.present(path)
+    document = files.read_object(path) if configured else {}
+    read = _shards(folder) if configured else Shards([], None)
     if read.paths:
-        sources = tuple(path.name for path in read.paths[:1])
-        return of_files(read, document, config.Origin(name, str(path), "safetensors", sources))
-    return from_config(path, document)
+        origin = config.Origin(display_name(folder), str(path), "safetensors", (read.paths[0].name,))
+        return _with_adapter(of_files(read, document, origin), folder)
+    alone = _only_gguf(folder)
+    if alone is not None:
+        return _with_adapter(gguf_model.read(alone), folder)
+    if not configured:
+        raise _no_configuration(folder)
+    unread = _unread(folder)
+    if unread is not None:
+        raise UnsupportedFile(
+            message("error.weights_not_read", file=unread), message("hint.weights_not_read"), file=str(folder / unread)
+        )
+    return _with_adapter(from_config(path, document), folder)
 
 
 def from_config(path: Path, document: dict[str, Any] | None = None) -> Model:
