@@ -29,6 +29,9 @@ with atheris.instrument_imports(include=["assay.observe.checkpoint"]) if atheris
 
     imported()
 
+EVERY = 0.2
+"""Seconds between reports: atheris ends the process without a last word."""
+
 
 class Run:
     """Counts what a reader does with the inputs it is given, and keeps those that did not pass."""
@@ -39,6 +42,7 @@ class Run:
         self.place = place
         self.watch = Watch()
         self.executions = 0
+        self._reported = 0.0
         self.slowest = 0.0
         self.largest = 0
         self.said: dict[str, int] = {}
@@ -58,7 +62,7 @@ class Run:
         if found.seconds > self.slowest and self.executions > 1:
             self.slowest = found.seconds
             (self.folder / "slowest.bin").write_bytes(content)
-        if self.executions % 500 == 0 or found.broken is not None:
+        if time.monotonic() - self._reported > EVERY or found.broken is not None:
             self.report()
 
     def _keep(self, broken: str, content: bytes) -> None:
@@ -71,6 +75,7 @@ class Run:
 
     def report(self) -> None:
         """Write down how far the run has come."""
+        self._reported = time.monotonic()
         document: dict[str, Any] = {
             "executions": self.executions, "crashes": self.broken, "slowest_seconds": self.slowest,
             "largest_growth_bytes": self.largest, "said": self.said, "guided": atheris is not None,

@@ -41,13 +41,13 @@ def _run(name: str, seconds: int, folder: Path) -> dict[str, Any]:
 
 
 def _timed(watch: Watch, target: Target, content: bytes) -> tuple[float, str]:
-    """(milliseconds at best, what the reader says) of an input."""
+    """(milliseconds at best, what the reader says or why it does not pass) of an input."""
     with _place() as place:
         target.prepare(Path(place))
         target.place(Path(place), content)
         found = [watch.read(Path(place), lambda: target.read(Path(place))) for _ in range(ROUNDS)]
     best = min(found, key=lambda one: one.seconds)
-    return best.seconds * 1000, best.said
+    return best.seconds * 1000, best.broken or best.said
 
 
 def main() -> int:
@@ -67,6 +67,8 @@ def main() -> int:
         slowest = folder / "slowest.bin"
         milliseconds, said = _timed(watch, targets()[name], slowest.read_bytes()) if slowest.exists() else (0.0, "")
         crashes = found.get("crashes", {})
+        if ":" in said:  # in plain running it does not pass
+            crashes[said] = 1
         guided = guided and found.get("guided", False)
         growth = found.get("largest_growth_bytes", 0) / 1e6
         print(
