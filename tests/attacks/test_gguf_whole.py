@@ -157,3 +157,31 @@ def test_shapes_that_differ_from_block_to_block_are_read(tmp_path: Path) -> None
     latent = blocks(attn_k=None, attn_v=None, attn_kv_a_mqa=(HIDDEN, 48), attn_k_b=(16, 32, 4), attn_v_b=(32, 16, 4))
     keys = {"attention__kv_lora_rank": 32, "rope__dimension_count": 16, "attention__key_length_mla": 32}
     assert read(write(tmp_path / "d.gguf", latent, "deepseek2", **keys)).layers[0].kind == "mla"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "doubt"),
+    [
+        (blocks(ffn_up=None, ffn_gate=None, ffn_down=None), "doubt.blocks_missing"),
+        (blocks(attn_q=None, attn_k=None, attn_v=None, attn_output=None), "doubt.blocks_missing"),
+        (blocks(1) | {"blk.9.foo.weight": (HIDDEN,)}, "doubt.blocks_missing"),
+        ({name: shape for name, shape in blocks().items() if name != "token_embd.weight"}, "doubt.tensor_missing"),
+        ({"blk.0.foo": (HIDDEN, WORDS), "xyz": (HIDDEN, 4)}, "doubt.blocks_missing"),
+        (blocks(ffn_down=(0, HIDDEN)), "doubt.tensor_empty"),
+    ],
+)
+def test_what_is_not_whole_is_not_said_to_fit(tmp_path: Path, tensors: Shapes, doubt: str) -> None:
+    path = write(tmp_path / "a.gguf", tensors)
+    assert doubt in {found.code for found in read(path).doubts}
+    assert exit_code(path) == 3
+
+
+def test_blocks_of_one_kind_each_are_whole(tmp_path: Path) -> None:
+    attention = {f"blk.0.{part}.weight": BLOCK[part] for part in ("attn_q", "attn_k", "attn_v", "attn_output")}
+    state, feeding = {"blk.1.ssm_in.weight": (HIDDEN, 64)}, {"blk.2.ffn_up.weight": (HIDDEN, 128)}
+    keys = {"ssm__conv_kernel": 4, "ssm__inner_size": 64, "ssm__state_size": 16, "ssm__group_count": 1}
+    keys |= {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
+    path = write(tmp_path / "a.gguf", TOP | attention | state | feeding, "nemotron_h", **keys)
+    assert read(path).doubts == ()
+    keys = {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
+    assert read(write(tmp_path / "b.gguf", TOP | attention | feeding, "deci", **keys)).doubts == ()

@@ -13,9 +13,12 @@ from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
 from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.observe.checkpoint.tensors import joined
 from assay.types.message import Message, message
-from assay.types.model import Model, Role, TensorGroup
+from assay.types.model import LayerGroup, Model, Role, TensorGroup
 
 PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
+EMBEDDING = "token_embd.weight"
+_MIXING: frozenset[Role] = frozenset(("attention", "state"))
+_FEEDING: frozenset[Role] = frozenset(("mlp", "experts", "shared_experts"))
 
 
 def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Path) -> tuple[str, dict[str, Any]]:
@@ -51,7 +54,7 @@ def _vocabulary(metadata: dict[str, Any], tensors: list[GgufTensor], fields: Fie
     tokens = metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, Array):
         return tokens.length
-    table = next((tensor for tensor in tensors if tensor.name == "token_embd.weight"), None)
+    table = next((tensor for tensor in tensors if tensor.name == EMBEDDING), None)
     if table is not None and len(table.shape) == 2:
         return table.shape[1]
     return fields.count("vocab_size")
@@ -126,12 +129,35 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     return metadata, tensors
 
 
-def _doubts(tensors: list[GgufTensor], blocks: int) -> list[Message]:
-    """A doubt when blocks that the metadata announces have no tensors."""
-    present = {names.gguf_layer(tensor.name) for tensor in tensors} - {None}
-    if len(present) >= blocks:
-        return []
-    return [message("doubt.blocks_missing", "warning", found=len(present), described=blocks)]
+def _needs(fields: Fields, body: dict[str, Any], layers: list[LayerGroup]) -> list[tuple[frozenset[Role], ...]]:
+    """For each block the sets of roles of which it has at least one tensor each."""
+    if body["layout"] == "nemotron_h":  # attention, state or feed-forward, one of them in a block
+        return [(_MIXING,) if layer.kind in ("full", "mamba") else (_FEEDING,) for layer in layers]
+    widths = fields.raw("feed_forward_length") if body["layout"] == "blockwise" else None
+    feeds = [bool(width) for width in widths] if isinstance(widths, list) else [True] * len(layers)
+    feeds += [True] * (len(layers) - len(feeds))
+    return [
+        ((_MIXING,) if layer.kind != "none" else ()) + ((_FEEDING,) if fed else ())
+        for layer, fed in zip(layers, feeds, strict=False)
+    ]
+
+
+def _doubts(tensors: list[GgufTensor], needs: list[tuple[frozenset[Role], ...]], blocks: int) -> list[Message]:
+    """What the metadata announces and the file does not hold: blocks, the embedding, elements of a tensor."""
+    present: dict[int | None, set[Role]] = {}
+    for tensor in tensors:
+        present.setdefault(names.gguf_layer(tensor.name), set()).add(names.gguf_role(tensor.name))
+    whole = sum(all(present.get(block, set()) & any_of for any_of in wanted) for block, wanted in enumerate(needs))
+    whole += sum(block in present for block in range(len(needs), blocks))  # of those that predict some tensors
+    found = []
+    if whole < blocks:
+        found.append(message("doubt.blocks_missing", "warning", found=whole, described=blocks))
+    if all(tensor.name != EMBEDDING for tensor in tensors):
+        found.append(message("doubt.tensor_missing", "warning", tensor=EMBEDDING))
+    empty = next((tensor.name for tensor in tensors if not tensor.elements), None)
+    if empty is not None:
+        found.append(message("doubt.tensor_empty", "warning", tensor=empty))
+    return found
 
 
 def read(path: Path) -> Model:
@@ -173,7 +199,7 @@ def read(path: Path) -> Model:
         max_context=fields.count("context_length", high=2**31) if fields.has("context_length") else None,
         container="gguf",
         sources=(path.name,),
-        doubts=tuple(_doubts(tensors, blocks)),
+        doubts=tuple(_doubts(tensors, _needs(fields, body, layers), blocks)),
         notes=notes,
         optional=optional,
     )
