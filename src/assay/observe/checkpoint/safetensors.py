@@ -4,6 +4,7 @@ Bounded: the header is at most 100 MB (the format's own limit) and lies inside t
 rest of the file without holes or overlaps, as the format demands.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,10 +35,7 @@ class StoredTensor(NamedTuple):
     @property
     def elements(self) -> int:
         """Elements as stored; packed ones count once."""
-        product = 1
-        for extent in self.shape:
-            product *= extent
-        return product
+        return math.prod(self.shape)
 
 
 def header(path: Path) -> tuple[Entries, int]:
