@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hub_server
-import huggingface_hub
 import pytest
 from hub_server import Hub, Stored, whole
 from huggingface_hub import constants
@@ -30,25 +29,8 @@ from assay.observe.checkpoint import gguf, hub, hub_errors, hub_transfer, read
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with hub_server.running() as running:
-        _use(monkeypatch, tmp_path, running.url)
+    with hub_server.served(monkeypatch, tmp_path, 0.5) as running:
         yield running
-        huggingface_hub.close_session()
-        assert not list((tmp_path / "temporary").iterdir())
-
-
-def _use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", url)
-    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
-    monkeypatch.delenv("HF_TOKEN", raising=False)
-    monkeypatch.setattr(hub_transfer, "RETRY_SECONDS", 0.01)
-    (tmp_path / "temporary").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
 
 
 def _refused(text: str, kind: type[AssayError], *, seconds: float = 2) -> AssayError:
@@ -132,7 +114,7 @@ def test_a_silent_server(server: Hub) -> None:
 def test_nobody_listens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        _use(monkeypatch, tmp_path, f"http://127.0.0.1:{unused.getsockname()[1]}")
+        hub_server.use(monkeypatch, tmp_path, f"http://127.0.0.1:{unused.getsockname()[1]}", 0.5)
         error = _refused("owner/tiny", NetworkFailure)
     assert (_code(error), error.exit_code, error.kind) == ("no_connection", 4, "network")
 
@@ -142,7 +124,7 @@ def test_a_host_without_an_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         raise socket.gaierror(-2, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", nothing)
-    _use(monkeypatch, tmp_path, "http://no-such-host.invalid")
+    hub_server.use(monkeypatch, tmp_path, "http://no-such-host.invalid", 0.5)
     error = _refused("owner/tiny", NetworkFailure)
     assert (_code(error), dict(error.message.parameters)["host"]) == ("dns", "no-such-host.invalid")
 
@@ -155,7 +137,7 @@ def test_a_server_that_does_not_speak_tls(server: Hub, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("endpoint", ["nonsense", "ftp://127.0.0.1", "http://[::1", "http://127.0.0.1:99999"])
 def test_an_endpoint_that_is_none(endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    _use(monkeypatch, tmp_path, endpoint)
+    hub_server.use(monkeypatch, tmp_path, endpoint, 0.5)
     assert isinstance(_refused("owner/tiny", NetworkFailure), NetworkFailure)
 
 

@@ -3,13 +3,21 @@
 import hashlib
 import json
 import re
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants
+
+from assay.observe.checkpoint import hub_transfer
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ADDRESS = re.compile(r"/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<name>.+)")
@@ -325,3 +333,28 @@ def gguf_file(path: Any, *, tokens: int = 1000, part: int = 0, parts: int = 1) -
     writer.close()
     content = path.read_bytes()
     return Stored(content[: len(content) - data], len(content))
+
+
+def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, timeout_seconds: float) -> None:
+    """Let the library ask this address, with a cache and a temporary folder of its own and no token."""
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url + "/{repo_id}/resolve/{revision}/{filename}")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", timeout_seconds)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(hub_transfer, "RETRY_SECONDS", 0.01)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+
+
+@contextmanager
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, timeout_seconds: float) -> Iterator["Hub"]:
+    """A running Hub that the library asks; afterwards nothing temporary may be left."""
+    with running() as hub:
+        use(monkeypatch, tmp_path, hub.url, timeout_seconds)
+        yield hub
+        huggingface_hub.close_session()
+        assert not list((tmp_path / "temporary").iterdir())

@@ -1,5 +1,6 @@
 """A model from its configuration: architecture, layout, quantization scheme, bytes."""
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from assay.observe.checkpoint.layouts.blocks import Architecture
 from assay.observe.checkpoint.tensors import Layout, joined
 from assay.types.message import Message, message
 from assay.types.model import Model, TensorGroup
+from assay.types.quantity import Quantity
 
 LAYOUTS = "assay.observe.checkpoint.layouts"
 QUANTIZED_NAMES = frozenset(
@@ -167,6 +169,46 @@ def model(config: dict[str, Any], separate: dict[str, Any] | None, origin: Origi
     )
 
 
+def built(
+    described: tuple[str, Layout, Origin],
+    groups: tuple[tuple[TensorGroup, ...], tuple[TensorGroup, ...]],
+    weights: Quantity,
+    doubts: Iterable[Message] = (),
+    notes: Iterable[Message] = (),
+) -> Model:
+    """A model of these weights with everything else from its layout.
+
+    Args:
+        described: architecture id, layout, and where they come from.
+        groups: the groups that a runtime loads, and the optional ones, as `split` tells them apart.
+        weights: bytes that a runtime loads.
+        doubts: what was not understood.
+        notes: what to know.
+    """
+    architecture, layout, origin = described
+    loaded, optional = groups
+    return Model(
+        name=origin.name,
+        architecture=architecture,
+        released_format=origin.released_format,
+        requantized_from=origin.requantized_from,
+        groups=loaded,
+        layers=joined(layout.layers),
+        weights=weights,
+        hidden_size=layout.hidden_size,
+        vocabulary=layout.vocabulary,
+        intermediate=layout.intermediate,
+        experts=layout.experts,
+        experts_per_token=layout.experts_per_token,
+        max_context=layout.max_context,
+        container=origin.container,
+        sources=origin.sources,
+        doubts=tuple(doubts),
+        notes=tuple(notes),
+        optional=optional,
+    )
+
+
 def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     """`model` of objects that remember which keys were read."""
     body, layout, _ = understand(config, alike=True)
@@ -181,24 +223,6 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     notes = [plain.note] if plain.note else []
     if "note" in body:
         notes.append(message("text", text=body["note"]))
-    found = Model(
-        name=origin.name,
-        architecture=body["id"],
-        released_format=origin.released_format,
-        requantized_from=origin.requantized_from,
-        groups=loaded,
-        layers=joined(layout.layers),
-        weights=assemble.weights(loaded, origin.sources, assumed=plain.assumed),
-        hidden_size=layout.hidden_size,
-        vocabulary=layout.vocabulary,
-        intermediate=layout.intermediate,
-        experts=layout.experts,
-        experts_per_token=layout.experts_per_token,
-        max_context=layout.max_context,
-        container=origin.container,
-        sources=origin.sources,
-        doubts=tuple(doubts),
-        notes=tuple(notes),
-        optional=optional,
-    )
+    weights = assemble.weights(loaded, origin.sources, assumed=plain.assumed)
+    found = built((body["id"], layout, origin), (loaded, optional), weights, doubts, notes)
     return likeness.applied(found, body)

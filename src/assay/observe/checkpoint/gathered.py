@@ -5,7 +5,7 @@ from typing import Any
 from assay.observe.checkpoint import assemble, config, likeness, names
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
-from assay.observe.checkpoint.tensors import Layout, joined
+from assay.observe.checkpoint.tensors import Layout
 from assay.types.message import Message, message
 from assay.types.model import Model, Role, TensorGroup
 from assay.types.quantity import Quantity
@@ -82,28 +82,10 @@ def of_layout(
         doubts: what was not understood.
         notes: what to know.
     """
-    architecture, layout, origin = described
+    origin = described[2]
     loaded, optional = config.split(found)
-    return Model(
-        name=origin.name,
-        architecture=architecture,
-        released_format=None,
-        requantized_from=None,
-        groups=loaded,
-        layers=joined(layout.layers),
-        weights=assemble.stored_weights(loaded, origin.sources) if weights is None else weights,
-        hidden_size=layout.hidden_size,
-        vocabulary=layout.vocabulary,
-        intermediate=layout.intermediate,
-        experts=layout.experts,
-        experts_per_token=layout.experts_per_token,
-        max_context=layout.max_context,
-        container=origin.container,
-        sources=origin.sources,
-        doubts=doubts,
-        notes=notes,
-        optional=optional,
-    )
+    summed = assemble.stored_weights(loaded, origin.sources) if weights is None else weights
+    return config.built(described, (loaded, optional), summed, doubts, notes)
 
 
 def model(
