@@ -144,15 +144,6 @@ def test_other_versions_are_refused_by_name(tmp_path: Path, version: int) -> Non
     assert caught.value.message.code == "error.gguf_version"
 
 
-@pytest.mark.parametrize("kind", [4, 5, 31, 36, 38, 1000, 2**32 - 1])
-def test_unknown_tensor_types_are_refused_by_name(tmp_path: Path, kind: int) -> None:
-    (tmp_path / "x.gguf").write_bytes(document(tensor("t", kind=kind), 1, data=256))
-    with pytest.raises(UnsupportedFile) as caught:
-        read(tmp_path / "x.gguf")
-    assert caught.value.field == "t"
-    assert caught.value.exit_code == 3
-
-
 def test_files_that_are_none(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.gguf")
     with pytest.raises(UnreadableFile):

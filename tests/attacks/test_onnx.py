@@ -11,7 +11,7 @@ from bounded import cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
+from assay.errors import AssayError, MalformedFile, UnreadableFile
 from assay.observe.checkpoint import onnx as reader
 from assay.observe.checkpoint import onnx_wire
 from assay.observe.checkpoint.onnx_wire import varint
@@ -123,13 +123,6 @@ def test_both_kinds_of_data_are_refused(tmp_path: Path) -> None:
 
 def test_a_name_twice(tmp_path: Path) -> None:
     assert refused(tmp_path / "x.onnx", model(tensor(), tensor())).message.code == "error.malformed.repeated_key"
-
-
-def test_an_unknown_type_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "x.onnx").write_bytes(model(tensor(dtype=99)))
-    with pytest.raises(UnsupportedFile) as caught:
-        reader.read(tmp_path / "x.onnx")
-    assert dict(caught.value.message.parameters)["type"] == "99"
 
 
 def test_data_behind_a_link_out_of_the_folder(tmp_path: Path) -> None:

@@ -50,11 +50,11 @@ def test_every_tensor_of_a_gguf_file(name: str) -> None:
     start = reader.data_offset
     theirs = [
         (tensor.name, f"gguf:{tensor.tensor_type.name}", tuple(int(extent) for extent in tensor.shape),
-         int(tensor.n_elements), int(tensor.n_bytes), int(tensor.data_offset) - start)
+         int(tensor.n_elements), int(tensor.n_bytes), int(tensor.data_offset) - start, int(tensor.tensor_type))
         for tensor in reader.tensors
     ]  # fmt: skip
     assert [tuple(tensor) for tensor in header.tensors] == theirs
-    assert start + max(offset + size for *_, size, offset in theirs) <= path.stat().st_size
+    assert start + max(offset + size for *_, size, offset, _ in theirs) <= path.stat().st_size
     own = {field for field in reader.fields if not field.startswith("GGUF.")}
     assert header.metadata.keys() == own
 

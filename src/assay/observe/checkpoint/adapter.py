@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedFile
 from assay.knowledge.catalog import weight_formats
-from assay.observe.checkpoint import assemble, files, safetensors, torch_zip
+from assay.observe.checkpoint import assemble, files, safetensors, torch_zip, unknown_types
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.types.message import Message, message
@@ -190,6 +190,10 @@ def read(folder: Path, name: str) -> Model:
         max_context=None,
         container="adapter",
         sources=(path.name,),
-        doubts=(*_doubts(said, tensors, str(path)), message("doubt.adapter_alone", "warning")),
+        doubts=(
+            *_doubts(said, tensors, str(path)),
+            *unknown_types.doubts(safetensors.unknown(tensors)),
+            message("doubt.adapter_alone", "warning"),
+        ),
         notes=_notes(said, tensors),
     )

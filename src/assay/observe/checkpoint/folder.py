@@ -122,8 +122,9 @@ def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> M
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
     said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
-    found = stored.matrices(tensors(read))
-    return gathered.model([_told_apart(matrix, said) for matrix in found], document, origin)
+    held = tensors(read)
+    found = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
+    return gathered.model(found, document, origin, unknown=safetensors.unknown(held))
 
 
 def display_name(folder: Path) -> str:

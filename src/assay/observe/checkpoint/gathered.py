@@ -1,8 +1,9 @@
 """A model from weights that a container held and the configuration beside it: roles, active parameters, doubts."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from assay.observe.checkpoint import assemble, config, likeness, names
+from assay.observe.checkpoint import assemble, config, likeness, names, unknown_types
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout
@@ -54,14 +55,15 @@ def groups(matrices: list[Matrix], layout: Layout) -> tuple[tuple[TensorGroup, .
     return found, twice
 
 
-def doubts_of(loaded: tuple[TensorGroup, ...], layout: Layout) -> list[Message]:
-    """Doubts when the weights do not add up to what the configuration describes, or a format has no name."""
+def doubts_of(loaded: tuple[TensorGroup, ...], layout: Layout, unknown: list[str]) -> list[Message]:
+    """Doubts when the weights do not add up to what the configuration describes, or a type or format has no name."""
     found = sum(group.parameters for group in loaded)
     described = sum(tensor.elements * tensor.copies for tensor in layout.tensors if tensor.role != "mtp")
     doubts = []
     if abs(found - described) * 200 > described:  # half a per cent: buffers that only some savers write
         doubts.append(message("doubt.parameters_differ", "warning", stored=found, described=described))
-    if any(group.format == "unknown" for group in loaded):
+    doubts += unknown_types.doubts(unknown)
+    if any(group.format == "unknown" for group in loaded) and not unknown:
         doubts.append(message("doubt.stored_format_unknown", "warning"))
     return doubts
 
@@ -93,14 +95,22 @@ def model(
     document: dict[str, Any],
     origin: config.Origin,
     notes: tuple[Message, ...] = (),
+    unknown: Iterable[str] = (),
 ) -> Model:
     """The model of these weights, with the layers of this configuration.
+
+    Args:
+        matrices: what is stored.
+        document: config.json.
+        origin: where both come from.
+        notes: what to know.
+        unknown: of each tensor of an unknown type, the type.
 
     Raises:
         UnsupportedArchitecture, MalformedFile: see `config.understand`.
     """
     body, layout, _ = config.understand(Fields(document, origin.file), alike=True)
     found, twice = groups(matrices, layout)
-    doubts = doubts_of(config.split(found)[0], layout)
+    doubts = doubts_of(config.split(found)[0], layout, list(unknown))
     told = (*notes, message("note.head_stored_twice")) if twice else notes
     return likeness.applied(of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told), body)

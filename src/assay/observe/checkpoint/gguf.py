@@ -1,11 +1,12 @@
 """The header of a GGUF file (v2, v3): metadata and tensors, walked through a window; no weight byte is used.
 
-No length of the file is trusted: each is compared with what is left of it before it is used. Big-endian files, v1 and
-unknown tensor types are refused by name.
+No length of the file is trusted: each is compared with what is left of it before it is used. Big-endian files and v1
+are refused by name; a tensor of an unknown type has the bytes up to the next one.
 """
 
 import os
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ MAX_ARRAYS = 65_536
 WINDOW_BYTES = 2**20
 SMALLEST_PAIR = 8 + 1 + 4 + 1
 SMALLEST_TENSOR = 8 + 1 + 4 + 4 + 8
+UNKNOWN = weight_formats.GgufType(-1, "unknown", 1, 0)
+"""A type that a newer ggml may have: the offsets alone tell its bytes."""
 
 _SCALARS = {
     0: struct.Struct("<B"), 1: struct.Struct("<b"), 2: struct.Struct("<H"), 3: struct.Struct("<h"),
@@ -42,7 +45,17 @@ _U64 = struct.Struct("<Q")
 
 
 class GgufTensor(NamedTuple):
-    """A tensor: name, format id (`gguf:Q4_K`), shape (inputs first, as stored), elements, bytes, offset in the data."""
+    """A tensor of the file.
+
+    Attributes:
+        name: as stored.
+        format: format id (`gguf:Q4_K`), or `unknown`.
+        shape: inputs first, as stored.
+        elements: product of the shape.
+        size: bytes; of an unknown type those up to the next tensor or the end of the file, which are no fewer.
+        offset: where they begin in the data.
+        type: ggml's number of the type.
+    """
 
     name: str
     format: str
@@ -50,6 +63,7 @@ class GgufTensor(NamedTuple):
     elements: int
     size: int
     offset: int
+    type: int
 
 
 class Array(NamedTuple):
@@ -220,15 +234,7 @@ def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTenso
         raise walk.broken("too_many_dimensions", name)
     shape = tuple(walk.scalar(_U64, name) for _ in range(dimensions))
     number = walk.scalar(_U32, name)
-    kind = types.get(number)
-    if kind is None:
-        raise UnsupportedFile(
-            message("error.unsupported_tensor_type", file=Path(walk.file).name, type=number),
-            message("hint.unsupported_tensor_type"),
-            file=walk.file,
-            field=name,
-            offset=walk.position,
-        )
+    kind = types.get(number, UNKNOWN)
     elements = 1
     for extent in shape:
         elements *= extent
@@ -237,11 +243,13 @@ def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTenso
     if shape and shape[0] % kind.block_elements:
         raise walk.broken("not_whole_blocks", name)
     size = elements // kind.block_elements * kind.block_bytes
-    return GgufTensor(name, kind.format, shape, elements, size, walk.scalar(_U64, name))
+    if kind is UNKNOWN:
+        size = min(elements, 1)  # until `_placed` knows what follows: it overlaps nothing
+    return GgufTensor(name, kind.format, shape, elements, size, walk.scalar(_U64, name), number)
 
 
-def _check_data(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]) -> None:
-    """Every tensor lies inside the file, aligned, and over no other one."""
+def _placed(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]) -> list[GgufTensor]:
+    """The tensors, each inside the file, aligned, over no other one; of unknown types with the bytes they may fill."""
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 0 < alignment <= 2**20 or alignment & (alignment - 1):
         raise walk.broken("out_of_range", "general.alignment")
@@ -255,6 +263,14 @@ def _check_data(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]
         end = tensor.offset + tensor.size
         if start + end > walk.size:
             raise walk.broken("offset_outside", tensor.name)
+    if all(tensor.format != UNKNOWN.format for tensor in tensors):
+        return tensors
+    begins = sorted({tensor.offset for tensor in tensors} | {walk.size - start})
+    room = {begin: following - begin for begin, following in pairwise(begins)}
+    return [
+        tensor._replace(size=room[tensor.offset]) if tensor.format == UNKNOWN.format and tensor.size else tensor
+        for tensor in tensors
+    ]
 
 
 def header(path: Path) -> Header:
@@ -263,7 +279,7 @@ def header(path: Path) -> Header:
     Raises:
         UnreadableFile: it cannot be opened.
         MalformedFile: it breaks the format; `field` and `offset` say where.
-        UnsupportedFile: it is big-endian, of another version, or has a tensor type that is not known.
+        UnsupportedFile: it is big-endian or of another version.
     """
     descriptor, size = files.open_regular(path)
     try:
@@ -282,5 +298,4 @@ def _walked(walk: _Walk) -> Header:
     names = {tensor.name for tensor in tensors}
     if len(names) != len(tensors):
         raise walk.broken("repeated_key", "tensor name")
-    _check_data(walk, metadata, tensors)
-    return Header(version, metadata, tensors)
+    return Header(version, metadata, _placed(walk, metadata, tensors))

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures
-from assay.observe.checkpoint import assemble, config, files, gguf, likeness, names
+from assay.observe.checkpoint import assemble, config, files, gguf, likeness, names, unknown_types
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
@@ -143,7 +143,7 @@ def _needs(fields: Fields, body: dict[str, Any], layers: list[LayerGroup]) -> li
 
 
 def _doubts(tensors: list[GgufTensor], needs: list[tuple[frozenset[Role], ...]], blocks: int) -> list[Message]:
-    """What the metadata announces and the file does not hold: blocks, the embedding, elements of a tensor."""
+    """What the metadata announces and the file does not hold (blocks, the embedding, elements), and unknown types."""
     present: dict[int | None, set[Role]] = {}
     for tensor in tensors:
         present.setdefault(names.gguf_layer(tensor.name), set()).add(names.gguf_role(tensor.name))
@@ -157,7 +157,7 @@ def _doubts(tensors: list[GgufTensor], needs: list[tuple[frozenset[Role], ...]],
     empty = next((tensor.name for tensor in tensors if not tensor.elements), None)
     if empty is not None:
         found.append(message("doubt.tensor_empty", "warning", tensor=empty))
-    return found
+    return [*found, *unknown_types.doubts(str(tensor.type) for tensor in tensors if tensor.format == "unknown")]
 
 
 def read(path: Path) -> Model:

@@ -154,7 +154,7 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
     """
     tensors = [tensor for path in paths for tensor in safetensors.tensors(path)]
     found = matrices(tensors, scheme(document, origin.file), origin.file)
-    return gathered.model(found, document, origin)
+    return gathered.model(found, document, origin, unknown=safetensors.unknown(tensors))
 
 
 def _storage(setting: Setting) -> Storage:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.errors import AssayError, MissingExtra
-from assay.observe.checkpoint import assemble, config, files, onnx_graph, onnx_wire
+from assay.observe.checkpoint import assemble, config, files, onnx_graph, onnx_wire, unknown_types
 from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
 from assay.observe.checkpoint.onnx_graph import Weight
 from assay.observe.checkpoint.onnx_tensors import Store
@@ -62,8 +62,7 @@ def _parsed(path: Path) -> Any:
     return model
 
 
-def _weights(model: Any, path: Path) -> list[Weight]:
-    store = Store(path)
+def _weights(model: Any, store: Store) -> list[Weight]:
     found = list(onnx_graph.scopes(model.graph, store))
     for function in model.functions:
         found += onnx_graph.scopes(function, store)
@@ -170,14 +169,16 @@ def read(path: Path) -> Model:
 
     Raises:
         UnreadableFile, MalformedFile: it cannot be read, or contradicts itself or the files beside it.
-        UnsupportedFile: a tensor type that is not known, or sparse tensors.
+        UnsupportedFile: sparse tensors.
         MissingExtra: the package onnx is not installed.
     """
     model = _parsed(path)
-    weights = _weights(model, path)
+    store = Store(path)
+    weights = _weights(model, store)
     known, doubts = _beside(path, model.graph)
+    doubts += unknown_types.doubts(store.unknown)
     groups = _groups(weights, known)
-    if any(group.format == "unknown" for group in groups):
+    if any(group.format == "unknown" for group in groups) and not store.unknown:
         doubts.append(message("doubt.stored_format_unknown", "warning"))
     return Model(
         name=path.name,

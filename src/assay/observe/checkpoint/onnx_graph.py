@@ -89,7 +89,8 @@ def scopes(graph: Any, store: Store, outer: Scope | None = None) -> Iterator[Sco
     """A graph and all graphs inside its nodes, the outer ones first, each with the tensors it holds.
 
     Raises:
-        MalformedFile, UnsupportedFile: see `Store.tensor`.
+        MalformedFile: see `Store.tensor`.
+        UnsupportedFile: sparse tensors.
     """
     scope = Scope(graph, outer, store.path)
     for proto in getattr(graph, "initializer", ()):
@@ -256,7 +257,7 @@ def _plain(stored: Stored) -> tuple[str, int]:
     """(format, parameters) of a tensor that no operator reads in a converted form."""
     if stored.dtype in PLAIN:
         return PLAIN[stored.dtype], stored.elements
-    if stored.dtype in PACKED and stored.elements > 1:
+    if (stored.dtype in PACKED and stored.elements > 1) or stored.dtype.isdigit():
         return "unknown", stored.elements
     return "other", 0  # shapes, indices, flags
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
 from assay.observe.checkpoint.safetensors import MAX_ELEMENTS
-from assay.types.message import message
 
 TYPES = {
     1: ("FLOAT", 32), 2: ("UINT8", 8), 3: ("INT8", 8), 4: ("UINT16", 16), 5: ("INT16", 16), 6: ("INT32", 32),
@@ -27,22 +25,13 @@ MAX_FILES = 4096
 
 
 class Stored(NamedTuple):
-    """A tensor of the graph: its type, its shape and the bytes of its elements."""
+    """A tensor of the graph: its type (the number of an unknown one), its shape and the bytes of its elements."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     elements: int
     size: int
-
-
-def _unsupported(path: Path, kind: str, name: str) -> UnsupportedFile:
-    return UnsupportedFile(
-        message("error.unsupported_tensor_type", file=path.name, type=kind),
-        message("hint.unsupported_tensor_type"),
-        file=str(path),
-        field=name,
-    )
 
 
 def _number(text: str) -> int | None:
@@ -55,11 +44,13 @@ class Store:
     Attributes:
         path: the ONNX file.
         files: sizes of the files beside it, by the name the graph gives them.
+        unknown: of each tensor of an unknown type, the number of that type.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.files: dict[str, int] = {}
+        self.unknown: list[str] = []
 
     def _beside(self, location: str, name: str) -> int:
         """Bytes of a file that holds data.
@@ -83,29 +74,27 @@ class Store:
             self.files[location] = size
         return self.files[location]
 
-    def _external(self, proto: Any, name: str, size: int) -> None:
+    def _external(self, proto: Any, name: str, size: int | None) -> int:
+        """Bytes of a tensor beside the model: its own `size`; of an unknown type those given, else all that follow."""
         keys = {entry.key: entry.value for entry in proto.external_data}
         offset = _number(keys.get("offset", "0"))
-        length = _number(keys.get("length", str(size)))
         space = self._beside(keys.get("location", ""), name)
+        length = _number(keys.get("length", str(max(space - (offset or 0), 0) if size is None else size)))
         if offset is None or length is None:
             raise files.malformed(str(self.path), "not_integer", field=name)
-        if length != size:
+        if size is not None and length != size:
             raise files.malformed(str(self.path), "size_mismatch", field=name)
         if offset + length > space:
             raise files.malformed(str(self.path), "offset_outside", field=name, offset=offset)
+        return length
 
     def tensor(self, proto: Any, name: str | None = None) -> Stored:
         """The tensor that a TensorProto of the stripped model describes.
 
         Raises:
             MalformedFile: its data is missing, lies outside, or has another size than its shape.
-            UnsupportedFile: a type that is not known.
         """
         title = proto.name if name is None else name
-        if proto.data_type not in TYPES:
-            raise _unsupported(self.path, str(proto.data_type), title)
-        dtype, bits = TYPES[proto.data_type]
         elements = 1
         if len(proto.dims) > MAX_DIMENSIONS:
             raise files.malformed(str(self.path), "too_many_dimensions", field=title)
@@ -114,8 +103,14 @@ class Store:
             if extent < 0 or elements > MAX_ELEMENTS:
                 raise files.malformed(str(self.path), "out_of_range", field=title)
         held = dict(_held(proto.doc_string))
+        outside = proto.data_location == 1 or proto.external_data
+        if proto.data_type not in TYPES:
+            self.unknown.append(str(proto.data_type))
+            size = self._external(proto, title, None) if outside else sum(held.values())
+            return Stored(title, str(proto.data_type), tuple(proto.dims), elements, size)
+        dtype, bits = TYPES[proto.data_type]
         size = held.get(STRINGS, 0) if dtype == "STRING" else (elements * bits + 7) // 8
-        if proto.data_location == 1 or proto.external_data:
+        if outside:
             self._external(proto, title, size)
         elif not _fits(held, elements, bits, size):
             raise files.malformed(str(self.path), "size_mismatch", field=title)

@@ -9,10 +9,8 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
 from assay.observe.checkpoint.safetensors_header import MAX_BYTES, Entries
-from assay.types.message import message
 
 MAX_HEADER_BYTES = 100_000_000
 MAX_ELEMENTS = 2**62
@@ -24,7 +22,7 @@ BITS = {
 
 
 class StoredTensor(NamedTuple):
-    """A tensor as the header gives it: name, dtype of the file, shape, bytes, and where its bytes begin."""
+    """A tensor as the header gives it: name, dtype (one not in `BITS` is unknown), shape, bytes, where they begin."""
 
     name: str
     dtype: str
@@ -85,13 +83,6 @@ def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
     dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not isinstance(dtype, str):
         raise files.malformed(path, "not_text", field=f"{name}.dtype")
-    if dtype not in BITS:
-        raise UnsupportedFile(
-            message("error.unsupported_tensor_type", file=Path(path).name, type=dtype),
-            message("hint.unsupported_tensor_type"),
-            file=path,
-            field=f"{name}.dtype",
-        )
     extents, elements = _extents(path, name, shape)
     if not isinstance(offsets, list) or len(offsets) != 2:
         raise files.malformed(path, "not_integer_list", field=f"{name}.data_offsets")
@@ -100,7 +91,7 @@ def _tensor(path: str, name: str, entry: Any, space: int) -> StoredTensor:
         raise files.malformed(path, "not_integer_list", field=f"{name}.data_offsets")
     if not 0 <= begin <= end <= space:
         raise files.malformed(path, "offset_outside", field=f"{name}.data_offsets")
-    if elements * BITS[dtype] != (end - begin) * 8:  # the format has no tensor that ends inside a byte
+    if elements * BITS.get(dtype, 0) != (end - begin) * 8 and dtype in BITS:  # the format's tensors end with a byte
         raise files.malformed(path, "size_mismatch", field=name)
     return StoredTensor(name, dtype, extents, end - begin, begin)
 
@@ -111,7 +102,6 @@ def tensors(path: Path) -> list[StoredTensor]:
     Raises:
         UnreadableFile, MalformedFile: see `header`; also an entry that contradicts itself, or tensors that do not
             fill the file exactly.
-        UnsupportedFile: a tensor type that is not known.
     """
     entries, space = header(path)
     found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
@@ -124,3 +114,8 @@ def tensors(path: Path) -> list[StoredTensor]:
     if expected != space:
         raise files.malformed(str(path), "size_mismatch", offset=expected)
     return found
+
+
+def unknown(found: list[StoredTensor]) -> list[str]:
+    """The dtypes that are not known, once for each tensor that has one."""
+    return [tensor.dtype for tensor in found if tensor.dtype not in BITS]

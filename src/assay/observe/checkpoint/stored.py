@@ -133,7 +133,7 @@ def _recognised(parts: dict[str, StoredTensor]) -> tuple[str, int]:  # noqa: PLR
         return ("bnb_int8" if "weight.SCB" in parts or "SCB" in parts else "int8_w8a8"), weight.elements
     plain = weight_formats.safetensors_types().get(weight.dtype)
     if plain is None or BITS[weight.dtype] != plain[1]:
-        return ("other" if weight.dtype not in PACKED else "unknown"), weight.elements
+        return ("other" if weight.dtype in BITS and weight.dtype not in PACKED else "unknown"), weight.elements
     return plain[0], weight.elements
 
 

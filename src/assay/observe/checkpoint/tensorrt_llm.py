@@ -165,10 +165,12 @@ def _checkpoint(folder: Path, document: dict[str, Any], name: str) -> Model:
     found = fields.nested("quantization")
     algorithm = "" if found is None else found.word("quant_algo") or ""
     embedded = fields.flag("use_parallel_embedding")
-    ranks = [_rank(safetensors.tensors(path)) for path in paths]
+    held = [safetensors.tensors(path) for path in paths]
+    ranks = [_rank(tensors) for tensors in held]
     matrices = _matrices(ranks, algorithm, embedded=embedded)
     origin = config.Origin(name, file, "tensorrt-llm", (paths[0].name,))
-    return gathered.model(matrices, translated(document, file), origin, notes=notes)
+    strange = [name for tensors in held for name in safetensors.unknown(tensors)]
+    return gathered.model(matrices, translated(document, file), origin, notes, strange)
 
 
 def _size(path: Path) -> int:
