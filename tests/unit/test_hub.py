@@ -17,7 +17,8 @@ from huggingface_hub import constants
 from assay.cli.door import Door
 from assay.cli.failure import report_failure
 from assay.errors import MissingExtra, NetworkFailure, UnknownModel, UnsupportedFile
-from assay.observe.checkpoint import folder, hub, hub_transfer, progress, read
+from assay.observe import progress
+from assay.observe.checkpoint import folder, hub, hub_transfer, read
 from assay.observe.checkpoint.hub_errors import Place
 from assay.types.message import Message
 

@@ -2,6 +2,7 @@
 
 import shlex
 
+from assay.answers import support
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
@@ -148,12 +149,13 @@ def refusals(setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, 
 
 
 def _missing(entry: CardCount) -> set[str]:
-    isa = entry.card.instruction_set
-    return {row.format for row in isa.support if row.verdict == "absent"} if isa else set()
+    isa = entry.card.gpu.isa
+    found = support.of(isa) if isa else {}
+    return {name for name, row in found.items() if row.verdict in ("absent", "emulated")}
 
 
 def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:
-    """Weight formats of the model whose numbers the card's documents say it does not multiply."""
+    """Weight formats of the model whose numbers no matrix instruction of the card multiplies."""
     missing = _missing(entry)
     stored = {group.format for group in setting.model.groups if group.role in CONVERTED_ROLES}
     return tuple(sorted(name for name in stored if _number_format(name) in missing))

@@ -1,41 +1,49 @@
-"""Which number formats a card multiplies: what documents say, with the peak rates that are known.
+"""Which number formats a card multiplies: what a compiler's output shows, what documents say, and the peak rates.
 
-Compiled proof and the truth per runtime are not recorded yet; what no document states is `unknown`.
+The truth per runtime is not recorded yet; what neither a proof nor a document states is `unknown`.
 """
 
 from typing import NamedTuple
 
+from assay.answers import support
 from assay.answers.asked import columns_of
 from assay.answers.cards import Card
+from assay.answers.support import Support
 from assay.knowledge.catalog.instruction_sets import NumberFormat, number_formats
 from assay.knowledge.catalog.runtimes import runtime
-from assay.types.gpu import FormatSupport, Peak
+from assay.types.gpu import Peak
 from assay.types.message import Message, message
+from assay.types.proof import Tool
 
 
 class FormatAnswer(NamedTuple):
-    """One number format on one card: the verdict on its matrix units, what states it, and their dense peaks.
+    """One number format on one card: what its matrix units do with it, and their dense peaks.
 
     A format that the matrix units lack has no peaks there; `vector` holds the vector units' dense peaks.
     """
 
     format: NumberFormat
-    verdict: str
-    support: FormatSupport | None
+    support: Support
     peaks: tuple[Peak, ...]
     vector: tuple[Peak, ...] = ()
 
     @property
+    def verdict(self) -> str:
+        """The verdict on the matrix units."""
+        return self.support.verdict
+
+    @property
     def on_vector_units(self) -> bool:
         """Whether the vector units alone are known to multiply it."""
-        return self.verdict == "absent" and any(peak.rate.value for peak in self.vector)
+        return self.verdict in ("absent", "emulated") and any(peak.rate.value for peak in self.vector)
 
 
 class CardFormats(NamedTuple):
-    """All number formats of one card."""
+    """All number formats of one card, and the tools that made the recorded proofs of its instruction set."""
 
     card: Card
     formats: tuple[FormatAnswer, ...]
+    tools: tuple[Tool, ...] = ()
 
 
 class FormatsAnswer(NamedTuple):
@@ -47,16 +55,20 @@ class FormatsAnswer(NamedTuple):
 
 
 def _formats(card: Card) -> tuple[FormatAnswer, ...]:
-    support = {row.format: row for row in card.instruction_set.support} if card.instruction_set else {}
+    found = support.of(card.gpu.isa) if card.gpu.isa else {}
     answers = []
     for number_format in number_formats():
-        row = support.get(number_format.id)
-        verdict = row.verdict if row else "unknown"
+        row = found.get(number_format.id) or Support(number_format.id, "unknown", None, None)
         dense = [peak for peak in card.peaks if peak.format == number_format.id and peak.sparsity == "dense"]
-        matrix = tuple(peak for peak in dense if peak.unit == "matrix" and verdict != "absent")
+        matrix = tuple(peak for peak in dense if peak.unit == "matrix" and row.verdict != "absent")
         vector = tuple(peak for peak in dense if peak.unit == "vector")
-        answers.append(FormatAnswer(number_format, verdict, row, matrix, vector))
+        answers.append(FormatAnswer(number_format, row, matrix, vector))
     return tuple(answers)
+
+
+def _tools(card: Card) -> tuple[Tool, ...]:
+    records = support.records_of(card.gpu.isa) if card.gpu.isa else ()
+    return tuple(dict.fromkeys(tool for record in records for tool in record.tools))
 
 
 def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer:
@@ -71,7 +83,7 @@ def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer
     columns, identifications = columns_of(queries)
     cards = tuple(dict.fromkeys(entry.card.gpu.id for column in columns for entry in column))
     by_id = {entry.card.gpu.id: entry.card for column in columns for entry in column}
-    results = tuple(CardFormats(by_id[name], _formats(by_id[name])) for name in cards)
+    results = tuple(CardFormats(by_id[name], _formats(by_id[name]), _tools(by_id[name])) for name in cards)
     notes = [note for found in identifications for note in found.notes]
     if engine is not None:
         notes.append(message("formats.runtime_unknown", "warning", runtime=engine))

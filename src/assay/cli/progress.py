@@ -60,7 +60,7 @@ class _Line:
 @contextmanager
 def shown(stream: TextIO, door: Door) -> Iterator[None]:
     """Show the steps of whatever is read in this context."""
-    from assay.observe.checkpoint.progress import heard_by
+    from assay.observe.progress import heard_by
 
     line = _Line(stream, door)
     try:

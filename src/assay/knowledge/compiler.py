@@ -41,7 +41,8 @@ UNITS: dict[str, tuple[str, float]] = {
     "microseconds": ("s", 1e-6),
 }
 VENDOR_KINDS = frozenset({"vendor-document", "vendor-code"})
-SOURCE_KINDS = VENDOR_KINDS | {"third-party", "measurement", "copy", "assumption"}
+COMPILER_KIND = "compiler-output"
+SOURCE_KINDS = VENDOR_KINDS | {COMPILER_KIND, "third-party", "measurement", "copy", "assumption"}
 VERBATIM = frozenset({"config", "hf_quant_config"})
 """Keys whose content is a published file of its own and holds no cited values."""
 CONVERTED = frozenset({*UNITS, "sources", "note", "conflicts", "low", "high"})
@@ -55,6 +56,7 @@ SINGLE_TABLES = {
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
     "gguf_recipes.toml": "gguf_recipe",
+    "nvidia_probes.toml": "nvidia_probe",
 }
 
 

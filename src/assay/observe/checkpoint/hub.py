@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from assay.errors import AssayError, MalformedFile, PermissionRefused, UnknownModel, UnsupportedFile
 from assay.knowledge.catalog import models
-from assay.observe.checkpoint import files, folder, gguf, progress, read, safetensors, shard_index
+from assay.observe import progress
+from assay.observe.checkpoint import files, folder, gguf, read, safetensors, shard_index
 from assay.observe.checkpoint.gguf_model import PARTS
 from assay.observe.checkpoint.hub_errors import Place, network
 from assay.observe.checkpoint.hub_transfer import Listing, Remote, Traffic, library, together

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict
 from assay.answers.formats import FormatAnswer, FormatsAnswer
 from assay.report.json.envelope import Envelope, Letter, Q
 from assay.report.numbers import Language
+from assay.report.proven import PROOFS, instruction, statement
 
 SCHEMA = "assay.formats/1"
 
@@ -25,6 +26,7 @@ class FormatBody(TypedDict):
     instruction: str | None
     rates: list[Q]
     evidence: list[EvidenceBody]
+    contradicted: bool
 
 
 class ResultBody(TypedDict):
@@ -42,19 +44,37 @@ class Document(Envelope):
     results: list[ResultBody]
 
 
+def _evidence(entry: FormatAnswer, letter: Letter) -> list[dict[str, Any]]:
+    """What was proven first, then what documents say."""
+    proof, documented = entry.support.proof, entry.support.documented
+    found = []
+    if proof is not None and proof.deciding is not None:
+        said = statement(proof.deciding, letter.language)
+        (source,) = letter.cite((PROOFS[proof.deciding.finding.target[:3]],))
+        found.append({"basis": "compiled", "statement": said, "source": source})
+    if documented is not None:
+        found += [
+            {"basis": documented.basis, "statement": documented.statement, "source": source}
+            for source in letter.cite(documented.sources)
+        ]
+    return found
+
+
+def _instruction(entry: FormatAnswer) -> str | None:
+    proof, documented = entry.support.proof, entry.support.documented
+    if proof is not None and proof.deciding is not None:
+        return instruction(proof.deciding.finding)
+    return None if documented is None else documented.instruction
+
+
 def _format(entry: FormatAnswer, letter: Letter) -> dict[str, Any]:
-    support = entry.support
     return {
         "format": entry.format.id,
         "verdict": entry.verdict,
-        "instruction": support.instruction if support else None,
+        "instruction": _instruction(entry),
         "rates": [{**letter.q(peak.rate), "accumulate": peak.accumulate} for peak in entry.peaks],
-        "evidence": [
-            {"basis": support.basis, "statement": support.statement, "source": source}
-            for source in letter.cite(support.sources)
-        ]
-        if support
-        else [],
+        "evidence": _evidence(entry, letter),
+        "contradicted": entry.support.disputed,
     }
 
 

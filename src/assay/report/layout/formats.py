@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
 from assay.report.comparison import contradiction
+from assay.report.proven import PROOFS, came_out, limits
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
 from assay.types.quantity import annotated
@@ -18,8 +19,8 @@ def _shown(answer: FormatAnswer) -> Peak | None:
 
 
 def _peak(answer: FormatAnswer) -> Cell:
-    if answer.on_vector_units:
-        return next(peak.rate for peak in answer.vector if peak.rate.value)
+    if answer.on_vector_units or answer.support.disputed:
+        return next((peak.rate for peak in answer.vector if peak.rate.value), message("figure.unknown"))
     if answer.verdict == "absent":
         return None  # what does not exist has no rate
     shown = _shown(answer)
@@ -33,6 +34,14 @@ def _verdict(answer: FormatAnswer) -> Message:
     return message("support.vector") if answer.on_vector_units else message(f"support.{answer.verdict}")
 
 
+def _evidence(answer: FormatAnswer) -> Cell:
+    """What the verdict rests on: the instruction that came out of a compiler, else a document."""
+    proof, documented = answer.support.proof, answer.support.documented
+    if proof is not None and proof.deciding is not None:
+        return came_out(proof.deciding.finding)
+    return None if documented is None else message("formats.documented")
+
+
 def _rows(results: tuple[CardFormats, ...]) -> tuple[Row, ...]:
     rows = []
     for index, first in enumerate(results[0].formats):
@@ -40,6 +49,8 @@ def _rows(results: tuple[CardFormats, ...]) -> tuple[Row, ...]:
         cells: list[Cell] = []
         for entry in entries:
             cells += [_verdict(entry), _peak(entry)]
+        if len(results) == 1:
+            cells.append(_evidence(entries[0]))
         rows.append(Row(first.format.name, tuple(cells), differs=len(set(map(_verdict, entries))) > 1))
     return tuple(rows)
 
@@ -76,23 +87,67 @@ def _headline(answer: FormatsAnswer) -> Message:
     if len(answer.results) > 1:
         return message("formats.headline.several", count=len(answer.results))
     first = answer.results[0]
-    native = ", ".join(entry.format.name for entry in first.formats if entry.verdict == "native")
+    native = _names(entry for entry in first.formats if entry.verdict == "native" and not entry.support.disputed)
+    emulated = _names(entry for entry in first.formats if entry.verdict == "emulated")
     absent = _names(entry for entry in first.formats if entry.verdict == "absent" and not entry.on_vector_units)
     if not native:
         return message("formats.headline.nothing", gpu=first.card.gpu.name)
-    code = "formats.headline" if absent else "formats.headline.native_only"
-    return message(code, gpu=first.card.gpu.name, native=native, absent=absent)
+    code = "formats.headline" + ("_emulated" if emulated else "") + ("_absent" if absent else "")
+    return message(code, gpu=first.card.gpu.name, native=native, emulated=emulated, absent=absent)
+
+
+def _disputes(results: tuple[CardFormats, ...]) -> list[Message]:
+    """Formats of which documents and the compiler's output say different things."""
+    return [
+        message(
+            "formats.disputed",
+            "warning",
+            gpu=result.card.gpu.name,
+            format=entry.format.name,
+            document=f"support.{entry.support.documented.verdict}",
+            source=entry.support.documented.sources[0],
+            proof=f"support.{entry.support.proof.verdict}",
+        )
+        for result in results
+        for entry in result.formats
+        if entry.support.disputed and entry.support.documented is not None and entry.support.proof is not None
+    ]
+
+
+def _rests_on(results: tuple[CardFormats, ...]) -> list[Message]:
+    """With which tools the proofs were made, and where there are none."""
+    lines = []
+    for result in results:
+        proven = [one for entry in result.formats if (one := entry.support.proof) is not None]
+        if not proven:
+            lines.append(message("formats.not_proven", gpu=result.card.gpu.name))
+            continue
+        tools = ", ".join(f"{tool.name} {tool.version}" for tool in result.tools)
+        lines.append(message("formats.proven", isa=result.card.gpu.isa or "", tools=tools))
+    return list(dict.fromkeys(lines))
+
+
+def _sources(entry: FormatAnswer) -> tuple[str, ...]:
+    proof, documented = entry.support.proof, entry.support.documented
+    proven = () if proof is None or proof.deciding is None else (PROOFS[proof.deciding.finding.target[:3]],)
+    return (*proven, *(() if documented is None else documented.sources))
 
 
 def layout(answer: FormatsAnswer) -> Report:
     """The page: what is native first, then every format with its verdict and its dense peak."""
-    columns = tuple(column for result in answer.results for column in (result.card.gpu.name, message("formats.peak")))
+    columns: tuple[Message | str, ...] = tuple(
+        column for result in answer.results for column in (result.card.gpu.name, message("formats.peak"))
+    )
+    if len(answer.results) == 1:
+        columns = (*columns, message("formats.evidence"))
     small = dict.fromkeys(filter(None, map(_plain_small, answer.results)))
     lines = (
         message("formats.meaning"),
         *_accumulators(answer.results),
         *(message("formats.plain_small", formats=names) for names in small),
-        message("formats.not_proven"),
+        *_disputes(answer.results),
+        *_rests_on(answer.results),
+        *limits([one for result in answer.results for entry in result.formats if (one := entry.support.proof)]),
         *answer.messages,
     )
     blocks: list[Block] = [Table(None, columns, _rows(answer.results)), Notes(None, lines)]
@@ -103,12 +158,6 @@ def layout(answer: FormatsAnswer) -> Report:
         for peak in (entry.vector if entry.on_vector_units else entry.peaks)
     )
     cited = tuple(
-        dict.fromkeys(
-            source
-            for result in answer.results
-            for entry in result.formats
-            if entry.support
-            for source in entry.support.sources
-        )
+        dict.fromkeys(source for result in answer.results for entry in result.formats for source in _sources(entry))
     )
     return Report((_headline(answer),), "plain", tuple(blocks), figures, cited)

@@ -1,0 +1,149 @@
+"""The recorded proofs against the tools themselves: nvJitLink again, and ptxas, which the program does not need."""
+
+import platform
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from packages import real_file
+
+from assay.errors import MissingExtra, ToolFailed
+from assay.knowledge.catalog import proofs
+from assay.knowledge.catalog.nvidia_probes import spellings
+from assay.observe.proof import nvidia, sass, toolchain
+from assay.observe.proof.toolchain import Toolchain
+from assay.types.proof import Finding
+
+LINUX = pytest.mark.skipif(platform.system() != "Linux", reason="the tools' packages are for Linux")
+X86 = pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="ptxas is fetched for x86-64 Linux"
+)
+TARGETS = tuple(name for name in proofs.targets() if name.startswith("sm_"))
+
+
+@pytest.fixture(scope="module")
+def tools() -> Toolchain:
+    return toolchain.find()
+
+
+def recorded(target: str) -> dict[str, Finding]:
+    record = proofs.record(target)
+    assert record is not None
+    return {finding.probe: finding for finding in record.findings}
+
+
+def matrix(finding: Finding) -> set[str]:
+    return {name for name, _ in finding.opcodes if sass.is_matrix(name)}
+
+
+def test_the_records_are_of_the_probes_as_they_are() -> None:
+    for target in TARGETS:
+        record = proofs.record(target)
+        assert record is not None
+        assert record.probes == nvidia.digest(), f"{target}: run tools/record_proofs.py"
+        assert [finding.probe for finding in record.findings] == [one.probe.id for one in spellings()]
+
+
+def test_every_probe_is_decided_on_every_target() -> None:
+    undecided = [
+        (target, name) for target in TARGETS for name, found in recorded(target).items() if found.verdict == "unknown"
+    ]
+    assert undecided == []
+    assert len(TARGETS) >= 26
+
+
+def test_every_probe_is_taken_by_some_target() -> None:
+    """A probe that all targets refuse would be misspelled; INT4 through wgmma is refused by its types."""
+    taken = {name for target in TARGETS for name, found in recorded(target).items() if found.verdict != "absent"}
+    refused = {one.probe.id for one in spellings()} - taken
+    assert refused == {"wgmma.m64n8k64.s4.s32", "wgmma.m64n8k64.u4.s32"}
+
+
+@LINUX
+@pytest.mark.parametrize("target", ["sm_75", "sm_90a", "sm_103a", "sm_120a"])
+def test_a_proof_made_now_is_the_recorded_one(tools: Toolchain, target: str) -> None:
+    made = {finding.probe: finding for finding in nvidia.prove(tools, target).record.findings}
+    kept = proofs.record(target)
+    assert kept is not None
+    if kept.tools == tools.tools:
+        assert made == recorded(target)
+    else:  # another release words refusals differently, and helpers have other instructions
+        for name, before in recorded(target).items():
+            assert (made[name].verdict, matrix(made[name])) == (before.verdict, matrix(before)), name
+
+
+@X86
+def test_ptxas_says_the_same_on_every_target(tools: Toolchain) -> None:
+    other = toolchain.of_ptxas(real_file("ptxas"), tools.disassembler)
+    assert other.tools[0].name == "ptxas"
+    with ThreadPoolExecutor(2) as pool:
+        for target, proof in zip(TARGETS, pool.map(lambda name: nvidia.prove(other, name), TARGETS), strict=True):
+            before = recorded(target)
+            for finding in proof.record.findings:
+                kept = before[finding.probe]
+                assert (finding.verdict, matrix(finding)) == (kept.verdict, matrix(kept)), (target, finding.probe)
+
+
+@LINUX
+def test_a_target_that_is_not_known_is_an_error_that_names_it(tools: Toolchain) -> None:
+    with pytest.raises(ToolFailed) as caught:
+        nvidia.prove(tools, "sm_999")
+    assert caught.value.field == "sm_999"
+    assert caught.value.exit_code == 4
+
+
+@LINUX
+def test_what_an_older_tool_does_not_know_is_unknown_and_not_absent(tools: Toolchain) -> None:
+    older = tools._replace(isa="8.7")
+    made = {finding.probe: finding for finding in nvidia.prove(older, "sm_120a").record.findings}
+    newer = made["cvt.e4m3x2.bf16x2"]
+    assert (newer.verdict, newer.notes) == ("unknown", ("proof.note.tool_too_old",))
+    assert made["mma.sync.m16n8k32.s8.s32"].verdict == "native"
+
+
+def test_missing_tools_get_the_install_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "_packaged", lambda: None)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(MissingExtra) as caught:
+        toolchain.find()
+    assert dict(caught.value.hint.parameters)["command"] == 'pip install "gpu-assay[prove]"'
+
+
+def script(path: Path, body: str) -> Path:
+    path.write_text(f"#!{sys.executable}\n{body}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_ptxas_of_another_release_than_nvdisasm_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "_packaged", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    script(tmp_path / "ptxas", "print('release 13.5, V13.5.37')")
+    script(tmp_path / "nvdisasm", "print('release 13.0, V13.0.88')")
+    with pytest.raises(MissingExtra):
+        toolchain.find()
+
+
+def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "SECONDS", 0.2)
+    slow = script(tmp_path / "slow", "import time; time.sleep(60)")
+    with pytest.raises(ToolFailed):
+        toolchain.of_ptxas(slow, slow)
+
+
+def test_a_tool_that_crashes_or_babbles_is_an_error(tmp_path: Path) -> None:
+    for body in ("import os; os.abort()", "print('hello')", "raise SystemExit(3)"):
+        broken = script(tmp_path / "broken", body)
+        with pytest.raises(ToolFailed):
+            toolchain.of_ptxas(broken, broken)
+    with pytest.raises(ToolFailed):
+        toolchain.of_library(tmp_path / "libnvJitLink.so.13", tmp_path / "nvdisasm")
+
+
+@LINUX
+def test_nothing_is_left_behind(tools: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    nvidia.prove(tools, "sm_80")
+    assert list(tmp_path.iterdir()) == []

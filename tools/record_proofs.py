@@ -1,0 +1,100 @@
+"""Records what the compilers' output shows of every target, for the package to ship.
+
+    python tools/record_proofs.py [--check] [TARGET…]
+
+Needs the extras `prove` and `prove-amd`. Run it after a change to the probes, the generators or the judges, and for
+a newer tool. `--check` compares instead of writing, over the targets named or all, and exits with 1 when a finding
+differs; with `--library` it asks another release of nvJitLink, and what that release is too old for is no difference.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from assay.errors import ToolFailed  # noqa: E402 -- the checkout's own package
+from assay.knowledge.catalog import proofs  # noqa: E402
+from assay.observe.proof import nvidia, sass, toolchain  # noqa: E402
+from assay.types.proof import Finding, Record  # noqa: E402
+
+FOLDER = ROOT / "src" / "assay" / "knowledge" / "data" / "generated"
+WORKERS = 2
+
+
+def nvidia_records(chosen: list[str], library: Path | None = None) -> Iterator[Record]:
+    """The records of NVIDIA's targets, of all or of these, by this machine's tools or another nvJitLink."""
+    tools = toolchain.find() if library is None else toolchain.of_library(library, toolchain.find().disassembler)
+    named = [target for target in toolchain.targets(tools) if not chosen or target in chosen]
+
+    def made(target: str) -> Record | None:
+        try:
+            return nvidia.prove(tools, target).record
+        except ToolFailed as error:
+            if library is None:
+                raise
+            print(f"{target}: {dict(error.message.parameters)['detail']}")
+            return None
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from (record for record in pool.map(made, named) if record is not None)
+
+
+def document(records: list[Record]) -> str:
+    """The file's text: a digest of the entries, then one line an entry."""
+    rows = [f"  {json.dumps(one.target)}: {json.dumps(proofs.body_of(one), ensure_ascii=False)}" for one in records]
+    digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+    head = f'{{"generator": "tools/record_proofs.py", "digest": "{digest}", "kind": "{proofs.KIND}", "entries": {{'
+    return head + "\n" + ",\n".join(rows) + "\n}}\n"
+
+
+def _told(finding: Finding | None, *, verdicts: bool) -> object:
+    """What is compared: all of a finding, or what another release must say as well: verdict and matrix instructions."""
+    if finding is None or not verdicts:
+        return finding
+    return finding.verdict, {name for name, _ in finding.opcodes if sass.is_matrix(name)}
+
+
+def compared(records: list[Record], *, verdicts: bool) -> int:
+    """The number of findings that differ from the recorded ones, each printed."""
+    wrong = 0
+    for record in records:
+        kept = proofs.record(record.target)
+        before = {} if kept is None else {finding.probe: finding for finding in kept.findings}
+        for finding in record.findings:
+            if "proof.note.tool_too_old" in finding.notes:
+                continue
+            if _told(before.get(finding.probe), verdicts=verdicts) != _told(finding, verdicts=verdicts):
+                wrong += 1
+                print(f"{record.target} {finding.probe}: {finding.verdict}, recorded: {before.get(finding.probe)}")
+    return wrong
+
+
+def main() -> int:
+    """Write the files, or compare them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("targets", nargs="*")
+    asked = parser.parse_args()
+    records = list(nvidia_records(asked.targets, asked.library))
+    if asked.check:
+        wrong = compared(records, verdicts=asked.library is not None)
+        print(f"{sum(len(record.findings) for record in records)} findings, {wrong} differ")
+        return int(wrong > 0)
+    if asked.targets or asked.library:
+        parser.error("targets and a library are for --check: the files hold all targets of the newest tools")
+    FOLDER.mkdir(exist_ok=True)
+    text = document(records)
+    (FOLDER / "nvidia_proofs.json").write_text(text, encoding="utf-8")
+    print(f"nvidia_proofs.json: {len(records)} targets, {len(text)} characters")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
