@@ -62,6 +62,10 @@ def test_a_hard_case(  # noqa: PLR0917 - a row of the table
     assert finding.notes == tuple(f"proof.note.{note}" for note in notes)
 
 
+def test_padding_and_the_last_branch_are_not_counted() -> None:
+    assert found("sm_120a", "mma.sync.m16n8k64.s4.s32").instructions == 210  # 21 of the entry, 189 of the helper
+
+
 def test_what_no_matrix_instruction_does_is_software() -> None:
     finding = found("sm_80", "mma.sync.m8n8k4.f16.f32")
     assert (finding.verdict, finding.notes) == ("emulated", ("proof.note.software",))
@@ -162,7 +166,9 @@ def test_the_rule() -> None:
     assert judged(nvfp4, "OMMA.16864.F32.E2M1.E2M1.UE4M3.4X").verdict == "emulated"  # no scale
     kind = "tcgen05.mxf4nvf4.m128n8k64.e2m1.f32"
     assert judged(kind, "UTCOMMA").verdict == "emulated"  # the kind of MXFP4, whose blocks are of 32
-    assert judged(kind, "UTCQMMA").verdict == "emulated"
+    assert judged(kind, "UTCOMMA.4X", "UTCOMMA.4X").verdict == "unknown"  # without shapes two are not compared
+    assert judged("tcgen05.f8f6f4.m128n8k32.e4m3.f32", "UTCHMMA").verdict == "emulated"
+    assert judged(INT8, "QMMA.16832.S8.S8").verdict == "emulated"
     assert judged("tcgen05.mxf4.m128n8k64.e2m1.f32", "UTCOMMA.4X").verdict == "emulated"
     assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "IDP.4A.S8.S8").verdict == "emulated"
     assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "LOP3.LUT").verdict == "emulated"
