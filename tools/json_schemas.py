@@ -30,10 +30,10 @@ PLAIN: dict[Any, dict[str, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
-ORDER = ("gpu", "formats", "model", "check", "profile", "error")
+ORDER = ("gpu", "formats", "prove", "explain", "model", "check", "profile", "error")
 EXITS = (
     (0, "answered, yes"),
-    (1, "answered, no (`check`: it does not fit)"),
+    (1, "answered, no (`check`: it does not fit; `prove`: a claim of the catalogue is contradicted)"),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),
     (3, "cannot answer: knowledge or evidence is missing, or an extra is not installed"),
     (4, "the environment failed, or Assay has a bug"),
@@ -53,6 +53,7 @@ MEANING = {
     "no-gpu": "this machine shows no GPU",
     "corrupt-catalogue": "the catalogue cannot be read or built",
     "permission": "the system refused access, or the answer could not be written",
+    "tool": "a tool outside Assay does not run, hangs, or answers nothing that is understood",
     "network": "the network or the far side failed",
     "interrupted": "Ctrl-C",
     "bug": "a bug in Assay",

@@ -42,12 +42,16 @@ def _volume(probe: Probe) -> int:
 
 
 def _best(found: list[Evidence]) -> Evidence | None:
-    """The best verdict; of equals the plainest, with the widest accumulator, the largest, of the target named first."""
+    """The best verdict; of equals the plainest, with the widest accumulator, the largest, of the target named first.
+
+    Of refusals the shortest: the others repeat it for every part of a longer name.
+    """
     return min(
         found,
         key=lambda one: (
             RANK[one.finding.verdict],
             one.finding.verdict == "native" and bool(one.finding.notes),
+            len(one.finding.refusal or ""),
             one.probe.accumulate == "fp16",
             -_volume(one.probe),
         ),

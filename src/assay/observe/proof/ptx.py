@@ -77,7 +77,7 @@ def _mma(spelling: Spelling, body: _Body) -> list[str]:
     name = f"mma.sp::ordered_metadata.sync.aligned.{_shape(spelling)}" if sparse else (
         f"mma.sync.aligned.{_shape(spelling)}"
     )  # fmt: skip
-    parts = [name, "row.col"]
+    parts = [name, "row", "col"]
     if spelling.kind:
         parts.append(f"kind::{spelling.kind}")
     vector, scales = spelling.scale

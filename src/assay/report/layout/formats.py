@@ -21,8 +21,8 @@ def _shown(answer: FormatAnswer) -> Peak | None:
 def _peak(answer: FormatAnswer) -> Cell:
     if answer.on_vector_units or answer.support.disputed:
         return next((peak.rate for peak in answer.vector if peak.rate.value), message("figure.unknown"))
-    if answer.verdict == "absent":
-        return None  # what does not exist has no rate
+    if answer.verdict in ("absent", "emulated"):
+        return None  # what does not exist has no rate of its own
     shown = _shown(answer)
     if shown is None:
         return answer.peaks[0].rate if answer.peaks else message("figure.unknown")
@@ -92,8 +92,14 @@ def _headline(answer: FormatsAnswer) -> Message:
     absent = _names(entry for entry in first.formats if entry.verdict == "absent" and not entry.on_vector_units)
     if not native:
         return message("formats.headline.nothing", gpu=first.card.gpu.name)
-    code = "formats.headline" + ("_emulated" if emulated else "") + ("_absent" if absent else "")
-    return message(code, gpu=first.card.gpu.name, native=native, emulated=emulated, absent=absent)
+    name = first.card.gpu.name
+    if emulated and absent:
+        return message("formats.headline_emulated_absent", gpu=name, native=native, emulated=emulated, absent=absent)
+    if emulated:
+        return message("formats.headline_emulated", gpu=name, native=native, emulated=emulated)
+    if absent:
+        return message("formats.headline_absent", gpu=name, native=native, absent=absent)
+    return message("formats.headline", gpu=name, native=native)
 
 
 def _disputes(results: tuple[CardFormats, ...]) -> list[Message]:
@@ -116,14 +122,18 @@ def _disputes(results: tuple[CardFormats, ...]) -> list[Message]:
 
 def _rests_on(results: tuple[CardFormats, ...]) -> list[Message]:
     """With which tools the proofs were made, and where there are none."""
-    lines = []
-    for result in results:
-        proven = [one for entry in result.formats if (one := entry.support.proof) is not None]
-        if not proven:
-            lines.append(message("formats.not_proven", gpu=result.card.gpu.name))
-            continue
-        tools = ", ".join(f"{tool.name} {tool.version}" for tool in result.tools)
-        lines.append(message("formats.proven", isa=result.card.gpu.isa or "", tools=tools))
+    alone = [one.card.gpu.name for one in results if not any(entry.support.proof for entry in one.formats)]
+    lines = [
+        message(
+            "formats.proven",
+            isa=one.card.gpu.isa or "",
+            tools=", ".join(f"{tool.name} {tool.version}" for tool in one.tools),
+        )
+        for one in results
+        if any(entry.support.proof for entry in one.formats)
+    ]
+    if alone:
+        lines.append(message("formats.not_proven", gpu=", ".join(alone)))
     return list(dict.fromkeys(lines))
 
 
