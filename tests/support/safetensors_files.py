@@ -6,6 +6,7 @@ from typing import Any
 
 BYTES = {
     "F32": 4, "F16": 2, "BF16": 2, "U8": 1, "I8": 1, "I32": 4, "I64": 8, "F8_E4M3": 1, "F8_E8M0": 1, "U32": 4, "F64": 8,
+    "I16": 2, "F8_E5M2": 1,
 }  # fmt: skip
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 

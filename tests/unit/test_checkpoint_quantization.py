@@ -98,13 +98,13 @@ def test_compressed_tensors() -> None:
     "quantization",
     [
         {"quant_method": "quip"},
-        {"quant_method": "bitsandbytes", "load_in_4bit": True},
+        {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "int4"},
         {"quant_method": "fp8", "weight_block_size": [64, 64]},
-        {"quant_method": "gptq", "bits": 3, "group_size": 128},
+        {"quant_method": "gptq", "bits": 5, "group_size": 128},
         {"quant_algo": "W4A8_AWQ"},
         {"quant_algo": "MIXED_PRECISION", "quantized_layers": {"lm_head": {"quant_algo": "SOMETHING"}}},
         {},
-        _group(num_bits=3, type="int", strategy="group", group_size=32),
+        _group(num_bits=9, type="int", strategy="group", group_size=32),
     ],
 )
 def test_what_is_not_understood_has_no_size(quantization: dict[str, Any]) -> None:
