@@ -11,7 +11,7 @@ import pytest
 from safetensors_files import Shapes, write
 
 from assay.knowledge.catalog import weight_formats
-from assay.observe.checkpoint import safetensors
+from assay.observe.checkpoint import safetensors, stored
 from assay.observe.checkpoint.read import read
 from assay.types.model import Model
 
@@ -324,31 +324,31 @@ def test_headers_and_configuration_agree_to_the_byte(
     tmp_path: Path, layout: Layout, quantization: dict[str, Any], name: str
 ) -> None:
     known = folder(tmp_path / "plain", shapes_of(plain), None)
-    stored = folder(tmp_path / "stored", shapes_of(layout), None)
-    assert bulk(stored)[0] == {name}
-    assert stored.doubts == ()
-    assert stored.weights.value == file_bytes(tmp_path / "stored")
+    held = folder(tmp_path / "stored", shapes_of(layout), None)
+    assert bulk(held)[0] == {name}
+    assert held.doubts == ()
+    assert held.weights.value == file_bytes(tmp_path / "stored")
     for role in {group.role for group in known.groups}:
-        logical = [sum(each.parameters for each in one.groups if each.role == role) for one in (known, stored)]
+        logical = [sum(each.parameters for each in one.groups if each.role == role) for one in (known, held)]
         assert logical[0] == logical[1], role
     described = folder(tmp_path / "described", None, quantization)
-    assert rows(described) == rows(stored)
+    assert rows(described) == rows(held)
     assert described.doubts == ()
     both = folder(tmp_path / "both", shapes_of(layout), quantization)
-    assert rows(both) == rows(stored)
+    assert rows(both) == rows(held)
     assert weight_formats.known(name)
 
 
 @pytest.mark.parametrize("kind", ["nf4", "fp4"])
 @pytest.mark.parametrize("double", [False, True])
 def test_bitsandbytes_of_four_bits(tmp_path: Path, kind: str, double: bool) -> None:  # noqa: FBT001
-    stored = folder(tmp_path / "stored", shapes_of(bnb4(kind, double=double)), None)
-    assert bulk(stored)[:2] == ({f"bnb_{kind}"}, LOGICAL)
-    assert stored.weights.value == file_bytes(tmp_path / "stored")
-    assert stored.doubts == ()
+    held = folder(tmp_path / "stored", shapes_of(bnb4(kind, double=double)), None)
+    assert bulk(held)[:2] == ({f"bnb_{kind}"}, LOGICAL)
+    assert held.weights.value == file_bytes(tmp_path / "stored")
+    assert held.doubts == ()
     described = folder(tmp_path / "described", None, _bnb_config(kind, double=double))
-    assert bulk(described)[:2] == bulk(stored)[:2]
-    assert 0 <= bulk(described)[2] - bulk(stored)[2] <= 40 * NUMBER  # a text of settings, whose numbers vary in length
+    assert bulk(described)[:2] == bulk(held)[:2]
+    assert 0 <= bulk(described)[2] - bulk(held)[2] <= 40 * NUMBER  # a text of settings, whose numbers vary in length
     assert described.doubts == ()
 
 
@@ -361,10 +361,10 @@ def test_weights_of_four_bits_in_another_type_of_storage(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
 def test_gptq_without_the_groups_of_inputs(tmp_path: Path, bits: int) -> None:
-    stored = folder(tmp_path, shapes_of(gptq(bits, order=False)), None)
-    assert bulk(stored)[:2] == ({f"gptq_int{bits}"}, LOGICAL)
-    assert stored.weights.value == file_bytes(tmp_path)
-    assert stored.doubts == ()
+    held = folder(tmp_path, shapes_of(gptq(bits, order=False)), None)
+    assert bulk(held)[:2] == ({f"gptq_int{bits}"}, LOGICAL)
+    assert held.weights.value == file_bytes(tmp_path)
+    assert held.doubts == ()
 
 
 def _mixed_rows(inputs: int, bits: tuple[int, ...]) -> int:
@@ -410,11 +410,11 @@ def test_exllama_knows_its_bits_in_the_headers_alone(
     shapes = shapes_of(layout)
     del shapes["lm_head.weight"]
     shapes |= {f"lm_head.{part}": entry for part, entry in layout(WORDS, HIDDEN).items()}
-    stored = folder(tmp_path / "stored", shapes, quantization)
-    assert bulk(stored)[:2] == ({name}, LOGICAL)
-    head = next(group for group in stored.groups if group.role == "head")
+    held = folder(tmp_path / "stored", shapes, quantization)
+    assert bulk(held)[:2] == ({name}, LOGICAL)
+    head = next(group for group in held.groups if group.role == "head")
     assert (head.format, head.parameters) == (name, WORDS * HIDDEN)  # filled up in the file, and no more of the model
-    assert stored.weights.value == file_bytes(tmp_path / "stored")
+    assert held.weights.value == file_bytes(tmp_path / "stored")
     described = folder(tmp_path / "described", None, quantization)
     assert described.weights.value is None
     assert bulk(described)[0] == {"unknown"}
@@ -462,10 +462,10 @@ def ao_nvfp4(outputs: int, inputs: int) -> Shapes:
     ],
 )  # fmt: skip
 def test_torchao_taken_apart(tmp_path: Path, layout: Layout, name: str) -> None:
-    stored = folder(tmp_path, shapes_of(layout), {"quant_method": "torchao", "quant_type": {"default": {}}})
-    assert bulk(stored)[:2] == ({name}, LOGICAL)
-    assert stored.weights.value == file_bytes(tmp_path)
-    assert stored.doubts == ()
+    held = folder(tmp_path, shapes_of(layout), {"quant_method": "torchao", "quant_type": {"default": {}}})
+    assert bulk(held)[:2] == ({name}, LOGICAL)
+    assert held.weights.value == file_bytes(tmp_path)
+    assert held.doubts == ()
 
 
 @pytest.mark.parametrize(
@@ -505,9 +505,9 @@ def test_torchao_depends_on_its_version(tmp_path: Path, kind: Any, said: str) ->
 def test_what_becomes_of_activations_is_the_configurations(
     tmp_path: Path, layout: Layout, quantization: dict[str, Any], name: str
 ) -> None:
-    stored = folder(tmp_path / "stored", shapes_of(layout), quantization)
-    assert bulk(stored)[:2] == ({name}, LOGICAL)
-    assert rows(folder(tmp_path / "described", None, quantization)) == rows(stored)
+    held = folder(tmp_path / "stored", shapes_of(layout), quantization)
+    assert bulk(held)[:2] == ({name}, LOGICAL)
+    assert rows(folder(tmp_path / "described", None, quantization)) == rows(held)
 
 
 def test_integers_narrower_than_their_bytes_have_no_size(tmp_path: Path) -> None:
@@ -527,9 +527,9 @@ def test_integers_narrower_than_their_bytes_have_no_size(tmp_path: Path) -> None
     ],
 )
 def test_the_two_kinds_of_fp8(tmp_path: Path, layout: Layout, name: str) -> None:
-    stored = folder(tmp_path, shapes_of(layout), None)
-    assert bulk(stored)[:2] == ({name}, LOGICAL)
-    assert stored.weights.value == file_bytes(tmp_path)
+    held = folder(tmp_path, shapes_of(layout), None)
+    assert bulk(held)[:2] == ({name}, LOGICAL)
+    assert held.weights.value == file_bytes(tmp_path)
 
 
 def _odd(part: str, **others: tuple[str, tuple[int, ...]]) -> Layout:
@@ -555,10 +555,10 @@ NOTHING = ("I32", (0, 0))
     ],
 )  # fmt: skip
 def test_shapes_that_do_not_add_up(tmp_path: Path, layout: Layout) -> None:
-    stored = folder(tmp_path, shapes_of(layout), None)
-    assert bulk(stored)[0] == {"unknown"}
-    assert stored.weights.value == file_bytes(tmp_path)
-    assert "doubt.stored_format_unknown" in {doubt.code for doubt in stored.doubts}
+    held = folder(tmp_path, shapes_of(layout), None)
+    assert bulk(held)[0] == {"unknown"}
+    assert held.weights.value == file_bytes(tmp_path)
+    assert "doubt.stored_format_unknown" in {doubt.code for doubt in held.doubts}
 
 
 def test_several_groups_and_what_they_leave_alone(tmp_path: Path) -> None:
@@ -586,11 +586,11 @@ def test_several_groups_and_what_they_leave_alone(tmp_path: Path) -> None:
                     found |= {f"{path}.{part}": entry for part, entry in other(outputs, inputs).items()}
         return found
 
-    stored = folder(tmp_path / "stored", shapes(), asked)
-    assert {(group.role, group.format) for group in stored.groups if group.role in BULK} == {
+    held = folder(tmp_path / "stored", shapes(), asked)
+    assert {(group.role, group.format) for group in held.groups if group.role in BULK} == {
         ("attention", "bf16"), ("mlp", "int4_w4a16"), ("mlp", "fp8_channel")
     }  # fmt: skip
-    assert rows(folder(tmp_path / "described", None, asked)) == rows(stored)
+    assert rows(folder(tmp_path / "described", None, asked)) == rows(held)
 
 
 def test_patterns_of_quark(tmp_path: Path) -> None:
@@ -633,3 +633,75 @@ def test_what_the_configuration_leaves_open_has_no_size(tmp_path: Path, quantiza
 def test_a_head_that_gptq_converts(tmp_path: Path) -> None:
     found = folder(tmp_path, None, GPTQ | {"lm_head": True})
     assert next(group.format for group in found.groups if group.role == "head") == "gptq_int4"
+
+
+MOE: dict[str, Any] = {
+    "model_type": "mixtral", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "intermediate_size": 128, "vocab_size": 10, "num_local_experts": 4,
+    "num_experts_per_tok": 2, "max_position_embeddings": 128, "torch_dtype": "bfloat16", "tie_word_embeddings": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "quantization",
+    [_bnb_config("nf4"), _hqq_config(4), {"quant_method": "bitsandbytes", "load_in_8bit": True}],
+)
+def test_whether_experts_are_linear_layers_is_the_libraries(tmp_path: Path, quantization: dict[str, Any]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(MOE | {"quantization_config": quantization}), encoding="utf-8")
+    found = read(tmp_path)
+    formats = {group.role: group.format for group in found.groups}
+    assert formats["experts"] == "unknown"
+    assert formats["attention"] not in ("unknown", "bf16")
+    assert found.weights.value is None
+    assert [dict(doubt.parameters)["detail"] for doubt in found.doubts] == ["experts, vision"]
+
+
+def test_packed_words_of_a_matrix_that_the_configuration_does_not_name(tmp_path: Path) -> None:
+    """Their width stays open: 4 bits in groups of 128 and 8 bits in groups of 64 have the same shapes."""
+    shapes = shapes_of(plain)
+    for name in [name for name in shapes if "layers.0.self_attn" in name and re.search("[qkv]_proj", name)]:
+        del shapes[name]
+    fused = "model.layers.0.self_attn.qkv_proj"
+    shapes |= {f"{fused}.{part}": entry for part, entry in packed(4, 128)(512, 256).items()}
+    found = folder(tmp_path, shapes, None)
+    assert ("attention", "unknown") in {(group.role, group.format) for group in found.groups}
+    assert found.weights.value == file_bytes(tmp_path)
+    assert "doubt.stored_format_unknown" in {doubt.code for doubt in found.doubts}
+
+
+def test_stacked_experts_with_their_scales(tmp_path: Path) -> None:
+    path = "model.layers.0.feed_forward.experts.gate_up_proj"
+    write(
+        tmp_path / "model.safetensors",
+        {
+            path: ("U8", (4, 256, 32)),
+            f"{path}_weight_scale": ("F8_E4M3", (4, 256, 4)),
+            f"{path}_weight_scale_2": ("F32", ()),
+            f"{path}_input_scale": ("F32", ()),
+        },
+    )
+    (matrix,) = stored.matrices(safetensors.tensors(tmp_path / "model.safetensors"))
+    assert matrix[:4] == ("layers.0.feed_forward.experts.gate_up_proj", "nvfp4", 4 * 256 * 64, 4 * 256 * 36 + 8)
+
+
+@pytest.mark.parametrize(
+    ("parts", "name", "parameters"),
+    [
+        ({"weight": ("I8", (64, 32)), "scale": ("F8_E8M0", (64, 2))}, "mxfp4", 64 * 64),
+        ({"weight": ("F4", (64, 64)), "weight_scale": ("F8_E8M0", (64, 2))}, "mxfp4", 64 * 64),
+        (
+            {"weight": ("F4", (64, 64)), "weight_scale": ("F8_E4M3", (64, 4)), "weight_scale_2": ("F32", ())},
+            "nvfp4_w4a16", 64 * 64,
+        ),
+        ({"weight": ("U8", (64, 32)), "weight_scale": ("F8_E4M3", (64, 4))}, "unknown", 64 * 32),
+        ({"weight": ("U8", (32, 64)), "weight_scale": ("BF16", (64, 4)), "pre_quant_scale": ("BF16", (64,))},
+         "unknown", 32 * 64),
+        ({"weight": ("I8", (64, 64))}, "unknown", 64 * 64),
+        ({"weight.SCB": ("F32", (64,)), "weight": ("I8", (64, 64))}, "bnb_int8", 64 * 64),
+    ],
+)  # fmt: skip
+def test_parts_of_one_matrix(tmp_path: Path, parts: Shapes, name: str, parameters: int) -> None:
+    write(tmp_path / "model.safetensors", {f"layers.0.mlp.up_proj.{part}": entry for part, entry in parts.items()})
+    tensors = safetensors.tensors(tmp_path / "model.safetensors")
+    (matrix,) = stored.matrices(tensors)
+    assert matrix[1:4] == (name, parameters, sum(tensor.size for tensor in tensors))

@@ -73,18 +73,19 @@ def _fp8(weight: StoredTensor, scale: StoredTensor | None) -> str:  # noqa: PLR0
     return "unknown"
 
 
-def _bytes(weight: StoredTensor, scale: StoredTensor | None, *, tensor_scale: bool, activations: bool) -> Found:
-    """A weight of bytes that hold several floats: NVFP4, MXFP4, MXFP6."""
+def _floats(weight: StoredTensor, scale: StoredTensor | None, *, tensor_scale: bool, activations: bool) -> Found:
+    """A weight of bytes that hold several floats (NVFP4, MXFP4, MXFP6), or of a type with four bits."""
     if scale is None or not scale.shape or not scale.shape[-1] or not weight.shape:
         return _unknown(weight)
-    width, rest = divmod(weight.shape[-1], scale.shape[-1])
-    if scale.dtype == "F8_E4M3" and (width, rest) == (8, 0):
-        if not tensor_scale:
-            return _unknown(weight)
-        return Found("nvfp4" if activations else "nvfp4_w4a16", weight.elements * 2)
-    if scale.dtype in POWERS and (width, rest) == (16, 0):
-        return Found("mxfp4", weight.elements * 2)
-    if scale.dtype in POWERS and (width, rest) == (24, 0):
+    width, rest = divmod(weight.size * 8, scale.elements or 1)
+    elements = weight.elements if weight.dtype == "F4" else weight.elements * 2
+    if rest or weight.shape[:-1] != scale.shape[:-1]:
+        return _unknown(weight)
+    if scale.dtype == "F8_E4M3" and width == 16 * 4 and tensor_scale:
+        return Found("nvfp4" if activations else "nvfp4_w4a16", elements)
+    if scale.dtype in POWERS and width == 32 * 4:
+        return Found("mxfp4", elements)
+    if scale.dtype in POWERS and width == 32 * 6:
         return Found("mxfp6", weight.elements * 4 // 3)
     return _unknown(weight)
 
@@ -142,7 +143,7 @@ def _compressed(parts: Parts) -> Found:
     """compressed-tensors: `weight_packed` of bytes (floats) or of words (integers of any width)."""
     packed, scale = parts["weight_packed"], parts.get("weight_scale")
     if packed.dtype == "U8":
-        return _bytes(
+        return _floats(
             packed, scale, tensor_scale="weight_global_scale" in parts, activations="input_global_scale" in parts
         )
     if packed.dtype != "I32" or not packed.shape:
@@ -236,7 +237,7 @@ def _torchao(parts: Parts) -> Found:  # noqa: PLR0911 - one subclass a line
         flat = scale is not None and data.elements == scale.elements * 8 and scale.dtype == "F8_E4M3"
         if flat:  # scales may lie in the order of the kernel, whatever their shape
             return Found("nvfp4" if "_weight_act_per_tensor_scale" in parts else "nvfp4_w4a16", data.elements * 2)
-        return _bytes(data, scale, tensor_scale=False, activations=False)
+        return _floats(data, scale, tensor_scale=False, activations=False)
     return _unknown(data)
 
 
@@ -258,10 +259,11 @@ def _weight(parts: Parts) -> Found:  # noqa: PLR0911 - one scheme a line
     scale = parts.get("weight_scale_inv") or parts.get("weight_scale") or parts.get("scale")
     if weight.dtype in ("F8_E4M3", "F8_E5M2"):
         return Found(_fp8(weight, scale), weight.elements)
-    if weight.dtype == "U8":
+    narrow = weight.dtype == "I8" and scale is not None and scale.dtype in POWERS
+    if weight.dtype in ("U8", "F4") or narrow:
         if "pre_quant_scale" in parts:
             return _unknown(weight)  # modelopt's AWQ, of integers or of floats
-        return _bytes(weight, scale, tensor_scale="weight_scale_2" in parts, activations="input_scale" in parts)
+        return _floats(weight, scale, tensor_scale="weight_scale_2" in parts, activations="input_scale" in parts)
     if weight.dtype == "I32":
         return _quark_int4(weight, scale)
     if weight.dtype == "I8":

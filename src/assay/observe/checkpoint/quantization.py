@@ -20,7 +20,7 @@ from assay.observe.checkpoint.schemes import (
 )
 from assay.types.model import Role
 
-REBUILT: frozenset[Role] = frozenset({"experts", "router", "vision"})
+REBUILT: frozenset[Role] = frozenset({"experts", "vision"})
 """Roles of which the installed transformers decides whether they are linear layers, which alone it converts."""
 WHOLE_ROW = 0
 AWQ_WORD = 1024
@@ -91,7 +91,7 @@ def _awq(quantization: Fields) -> Scheme:
 def _replaced(stored: Storage, skipped: list[str] | None, method: str) -> Scheme:
     """The scheme of a method that swaps the linear layers of the model class for its own at loading."""
     rules = (rule(UNKNOWN, skipped, roles=REBUILT, spared=frozenset()), rule(stored, skipped))
-    return Scheme(rules, (), method, (doubt(method, "experts, router, vision"),))
+    return Scheme(rules, (), method, (doubt(method, "experts, vision"),))
 
 
 def _bitsandbytes(quantization: Fields) -> Scheme:
