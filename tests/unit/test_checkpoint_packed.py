@@ -544,6 +544,8 @@ NOTHING = ("I32", (0, 0))
     "layout",
     [
         _odd("qweight"), _odd("qweight", scales=("F16", (1, 7))), _odd("qweight", g_idx=("I32", (5,))),
+        _odd("qweight", scales=("F16", (1, 7)), g_idx=("I32", (2000,))),
+        _odd("qweight", scales=("F16", (1, 7)), qzeros=("I32", ())),
         _odd("qweight", scales=("F16", (1, 7)), qzeros=("I32", (1, 0))),
         _odd("qzeros", qweight=NOTHING, scales=NOTHING, qzeros=NOTHING), _odd("weight_packed"),
         _odd("weight_packed", scale_packed=("F16", ())), _odd("weight_packed", weight_zero_point=("I32", (0, 1))),
@@ -705,3 +707,11 @@ def test_parts_of_one_matrix(tmp_path: Path, parts: Shapes, name: str, parameter
     tensors = safetensors.tensors(tmp_path / "model.safetensors")
     (matrix,) = stored.matrices(tensors)
     assert matrix[1:4] == (name, parameters, sum(tensor.size for tensor in tensors))
+
+
+@pytest.mark.parametrize("shape", [(), (2, 8), (0,)])
+def test_blocks_of_another_extent(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    parts: Shapes = {"experts.up_proj_blocks": ("U8", shape), "experts.up_proj_scales": ("U8", shape[:-1])}
+    write(tmp_path / "model.safetensors", parts)
+    (matrix,) = stored.matrices(safetensors.tensors(tmp_path / "model.safetensors"))
+    assert matrix.format == "unknown"

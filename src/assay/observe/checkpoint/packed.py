@@ -93,7 +93,7 @@ def _floats(weight: StoredTensor, scale: StoredTensor | None, *, tensor_scale: b
 def _mxfp4_blocks(parts: Parts) -> Found:
     packed, scales = parts["_blocks"], parts.get("_scales")
     paired = packed.dtype == "U8" and scales is not None and packed.shape[:-1] == scales.shape
-    if not paired or packed.shape[-1] != TILE:
+    if not paired or packed.shape[-1:] != (TILE,):
         return _unknown(packed)
     return Found("mxfp4", packed.elements * 2)
 
@@ -102,18 +102,13 @@ def _gptq(packed: StoredTensor, parts: Parts) -> Found:
     """Words down the inputs; the group of each input (`g_idx`) tells their number, else the zero points the width."""
     rows, outputs = packed.shape
     zeros, order = parts.get("qzeros"), parts.get("g_idx")
-    if order is not None and order.elements:
-        inputs = order.elements
-        bits = rows * WORD // inputs
-    elif zeros is not None and outputs:
-        bits = zeros.shape[-1] * WORD // outputs
-        inputs = rows * WORD // bits if bits else 0
-    else:
+    words = zeros.shape[-1] if zeros is not None and len(zeros.shape) == 2 else 0
+    inputs = 0 if order is None else order.elements
+    bits = rows * WORD // inputs if inputs else words * WORD // outputs
+    if bits not in (2, 3, 4, 8):
         return _unknown(packed)
-    whole = bits > 0 and rows == _ceil(inputs * bits, WORD)
-    if zeros is not None and len(zeros.shape) == 2:
-        whole = whole and zeros.shape[-1] == _ceil(outputs * bits, WORD)
-    if not whole or bits not in (2, 3, 4, 8):
+    inputs = inputs or rows * WORD // bits
+    if rows != _ceil(inputs * bits, WORD) or words not in (0, _ceil(outputs * bits, WORD)):
         return _unknown(packed)
     return Found(f"gptq_int{bits}", inputs * outputs)
 
@@ -261,8 +256,6 @@ def _weight(parts: Parts) -> Found:  # noqa: PLR0911 - one scheme a line
         return Found(_fp8(weight, scale), weight.elements)
     narrow = weight.dtype == "I8" and scale is not None and scale.dtype in POWERS
     if weight.dtype in ("U8", "F4") or narrow:
-        if "pre_quant_scale" in parts:
-            return _unknown(weight)  # modelopt's AWQ, of integers or of floats
         return _floats(weight, scale, tensor_scale="weight_scale_2" in parts, activations="input_scale" in parts)
     if weight.dtype == "I32":
         return _quark_int4(weight, scale)
@@ -295,4 +288,7 @@ def recognised(parts: Parts) -> Found:
     Args:
         parts: tensors by the last words of their names, at least one of `WHOLE` among them.
     """
-    return next(reader(parts) for part, reader in _READERS.items() if part in parts)
+    for part, reader in _READERS.items():
+        if part in parts:
+            return reader(parts)
+    raise KeyError(*sorted(parts))
