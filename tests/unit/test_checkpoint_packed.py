@@ -637,6 +637,13 @@ def test_a_head_that_gptq_converts(tmp_path: Path) -> None:
     assert next(group.format for group in found.groups if group.role == "head") == "gptq_int4"
 
 
+def test_far_more_than_a_filled_matrix_is_a_doubt(tmp_path: Path) -> None:
+    shapes = {name: entry for name, entry in shapes_of(exl3(3)).items() if "0.mlp.up_proj" not in name}
+    shapes |= {f"model.layers.0.mlp.up_proj.{part}": entry for part, entry in exl3(3)(4096, 4096).items()}
+    found = folder(tmp_path, shapes, None)
+    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ"]
+
+
 MOE: dict[str, Any] = {
     "model_type": "mixtral", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
     "num_key_value_heads": 1, "intermediate_size": 128, "vocab_size": 10, "num_local_experts": 4,
@@ -715,3 +722,35 @@ def test_blocks_of_another_extent(tmp_path: Path, shape: tuple[int, ...]) -> Non
     write(tmp_path / "model.safetensors", parts)
     (matrix,) = stored.matrices(safetensors.tensors(tmp_path / "model.safetensors"))
     assert matrix.format == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("layout", "quantization", "name"),
+    [
+        (packed(4, 32), compressed(4, group_size=32, activations=DYNAMIC), "int4_w4a8"),
+        (gptq(4, group=32), GPTQ | {"group_size": 32}, "gptq_int4"),
+    ],
+    ids=["int4_w4a8", "gptq_int4"],
+)
+def test_each_expert_is_a_matrix(tmp_path: Path, layout: Layout, quantization: dict[str, Any], name: str) -> None:
+    config = json.dumps(MOE | {"quantization_config": quantization})
+    path = "model.layers.0.block_sparse_moe"
+    matrices = {f"{path}.experts.{number}.{part}": (128, 64) for number in range(4) for part in ("w1", "w3")}
+    matrices |= {f"{path}.experts.{number}.w2": (64, 128) for number in range(4)}
+    matrices |= {f"model.layers.0.self_attn.{part}_proj": (64 if part in "qo" else 32, 64) for part in "qkvo"}
+    shapes: Shapes = {
+        f"model.layers.0.{norm}_layernorm.weight": ("BF16", (64,)) for norm in ("input", "post_attention")
+    }
+    shapes |= {"model.norm.weight": ("BF16", (64,)), f"{path}.gate.weight": ("BF16", (4, 64))}
+    shapes |= {f"{end}.weight": ("BF16", (10, 64)) for end in ("model.embed_tokens", "lm_head")}
+    for module, extents in matrices.items():
+        shapes |= {f"{module}.{part}": entry for part, entry in layout(*extents).items()}
+    for kind in ("held", "described"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "config.json").write_text(config, encoding="utf-8")
+    write(tmp_path / "held" / "model.safetensors", shapes)
+    held = read(tmp_path / "held")
+    experts = next(group for group in held.groups if group.role == "experts")
+    assert (experts.format, experts.parameters, experts.active) == (name, 4 * 3 * 64 * 128, 2 * 3 * 64 * 128)
+    assert rows(held) == rows(read(tmp_path / "described"))
+    assert held.doubts == ()

@@ -1,5 +1,6 @@
 """A model from weights that a container held and the configuration beside it: roles, active parameters, doubts."""
 
+import math
 from typing import Any
 
 from assay.knowledge.catalog import weight_formats
@@ -16,6 +17,8 @@ _TWINS = {
     "int4_w4a16": frozenset({"int4_w4a4", "int4_w4a8", "int4_w4afp8"}),
 }
 """Formats stored alike, which only the configuration tells apart: they differ in what becomes of the activations."""
+FILLED = 1023
+"""The most rows or columns that a packing adds to a matrix: torchao's tiles fill inputs up to 1024."""
 
 
 def _numberless(module: str) -> str:
@@ -30,9 +33,10 @@ def _told(matrix: Matrix, tensor: Tensor | None) -> Matrix:
     if matrix.open is None or tensor is None:
         return matrix
     elements = tensor.elements
-    if not matrix.open.bits:  # filled-up rows are no parameters; fewer elements than described stay a doubt
-        fewer = matrix.format == "unknown" or elements <= matrix.parameters
-        return matrix._replace(parameters=elements) if fewer else matrix
+    if not matrix.open.bits:  # filled-up rows are no parameters; fewer or far more than described stay a doubt
+        most = math.prod(extent + FILLED for extent in tensor.shape)
+        filled = matrix.format == "unknown" or elements <= matrix.parameters <= most
+        return matrix._replace(parameters=elements) if filled else matrix
     bits, rest = divmod(matrix.open.bits, elements or 1)
     name = matrix.open.family.format(bits)
     known = not rest and weight_formats.known(name)
@@ -41,6 +45,8 @@ def _told(matrix: Matrix, tensor: Tensor | None) -> Matrix:
 
 def _resolved(matrices: list[Matrix], document: Fields, layout: Layout) -> list[Matrix]:
     """The matrices as headers, layout and configuration together tell them."""
+    if all(matrix.open is None and matrix.format not in _TWINS for matrix in matrices):
+        return matrices
     scheme = quantization.scheme(document, None)
     tensors = {tensor.module: tensor for tensor in layout.tensors if len(tensor.shape) > 1}
     found = []
