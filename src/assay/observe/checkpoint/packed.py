@@ -75,11 +75,13 @@ def _fp8(weight: StoredTensor, scale: StoredTensor | None) -> str:  # noqa: PLR0
 
 def _floats(weight: StoredTensor, scale: StoredTensor | None, *, tensor_scale: bool, activations: bool) -> Found:
     """A weight of bytes that hold several floats (NVFP4, MXFP4, MXFP6), or of a type with four bits."""
-    if scale is None or not scale.shape or not scale.shape[-1] or not weight.shape:
+    if scale is None or len(scale.shape) != len(weight.shape) or not scale.elements:
         return _unknown(weight)
-    width, rest = divmod(weight.size * 8, scale.elements or 1)
+    width, rest = divmod(weight.size * 8, scale.elements)
     elements = weight.elements if weight.dtype == "F4" else weight.elements * 2
-    if rest or weight.shape[:-1] != scale.shape[:-1]:
+    # Groups lie along one side: the last, or the one before where stacked experts are stored inputs first.
+    grouped = sum(extent != blocks for extent, blocks in zip(weight.shape, scale.shape, strict=True))
+    if rest or grouped != 1:
         return _unknown(weight)
     if scale.dtype == "F8_E4M3" and width == 16 * 4 and tensor_scale:
         return Found("nvfp4" if activations else "nvfp4_w4a16", elements)

@@ -76,6 +76,12 @@ def _stored(setting: Fields) -> Storage | None:
     return _narrow(weight, dtype, inputs=inputs)
 
 
+def _rotated(algorithms: Any) -> bool:
+    """Whether activations are rotated at run time by matrices that the files hold."""
+    steps = algorithms if isinstance(algorithms, list) else [algorithms]
+    return any(isinstance(step, dict) and step.get("online_r1_rotation") for step in steps)
+
+
 def scheme(quantization: Fields) -> Scheme:
     """The scheme of a `quantization_config` of Quark: the first pattern that names a layer decides, else the rest's.
 
@@ -88,6 +94,8 @@ def scheme(quantization: Fields) -> Scheme:
     export = quantization.nested("export")
     if usual is None or quantization.raw("layer_type_quant_config"):
         return not_understood(METHOD, "global_quant_config" if usual is None else "layer_type_quant_config")
+    if _rotated(quantization.raw("algo_config")):
+        return not_understood(METHOD, "online_r1_rotation")  # its matrices are stored beside the weights
     if export is not None and export.word("weight_format", "real_quantized") != "real_quantized":
         return not_understood(METHOD, "weight_format")
     rules: list[Rule] = []
