@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from math import ceil
 from pathlib import Path
@@ -760,3 +761,69 @@ def test_each_expert_is_a_matrix(tmp_path: Path, layout: Layout, quantization: d
     assert (experts.format, experts.parameters, experts.active) == (name, 4 * 3 * 64 * 128, 2 * 3 * 64 * 128)
     assert rows(held) == rows(read(tmp_path / "described"))
     assert held.doubts == ()
+
+
+def test_modelopt_of_two_precisions(tmp_path: Path) -> None:
+    """NVFP4 in the MLPs, FP8 in the attention: `hf_quant_config.json` names each layer, the headers need no names."""
+    four = floats("U8", "F8_E4M3", 16, scalars=("weight_scale_2", "input_scale"))
+    eight: Layout = lambda outputs, inputs: {  # noqa: E731 - as the others
+        "weight": ("F8_E4M3", (outputs, inputs)), "weight_scale": ("F32", ()), "input_scale": ("F32", ()),
+    }  # fmt: skip
+    mlp, attention = shapes_of(four), shapes_of(eight)
+    shapes = {name: entry for name, entry in mlp.items() if "self_attn" not in name or "norm" in name}
+    shapes |= {name: entry for name, entry in attention.items() if "self_attn" in name}
+    held = folder(tmp_path / "held", shapes, None)
+    algorithms = {"mlp": {"quant_algo": "NVFP4", "group_size": 16}, "self_attn": {"quant_algo": "FP8"}}
+    layers = {
+        f"model.layers.{layer}.{module}": algorithms[module.partition(".")[0]]
+        for layer in range(LAYERS) for module in MATRICES
+    }  # fmt: skip
+    separate = {"quantization": {"quant_algo": "MIXED_PRECISION", "quantized_layers": layers}}
+    (tmp_path / "described").mkdir()
+    (tmp_path / "described" / "hf_quant_config.json").write_text(json.dumps(separate), encoding="utf-8")
+    assert rows(folder(tmp_path / "described", None, None)) == rows(held)
+    assert {(group.role, group.format) for group in held.groups if group.role in BULK} == {
+        ("attention", "fp8"), ("mlp", "nvfp4")
+    }  # fmt: skip
+    assert held.weights.value == file_bytes(tmp_path / "held")
+
+
+@pytest.mark.parametrize("asked", [compressed(4, group_size=128), _hqq_config(4)])
+def test_scales_of_a_model_of_32_bits(tmp_path: Path, asked: dict[str, Any]) -> None:
+    """They are as wide as the model: at 16 bits they would be half of what is stored."""
+    config = CONFIG | {"torch_dtype": "float32", "quantization_config": asked}
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert read(tmp_path).weights.value is None
+
+
+def _many(number: int) -> dict[str, Any]:
+    eight = {"weight": {"dtype": "fp8_e4m3", "qscheme": "per_tensor"}, "input_tensors": None}
+    return {
+        f"*.{index}.mlp.x": {"weight": MX, "input_tensors": None} if index % 2 else eight for index in range(number)
+    }
+
+
+def _groups(number: int) -> dict[str, Any]:
+    one = compressed(4, group_size=128)["config_groups"]["group_0"]
+    return {str(index): one for index in range(number)}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        quarked(MX, exclude=["lm_head"] * 100_000, layer_quant_config=_many(30)),
+        quarked(MX, layer_quant_config=_many(20_000)),
+        compressed(4, group_size=128) | {
+            "ignore": [f"model.layers.{number}.x" for number in range(100_000)],
+            "config_groups": _groups(30),
+        },
+        compressed(4, group_size=128) | {
+            "config_groups": _groups(9000),
+        },
+    ],
+    ids=["quark-list", "quark-settings", "groups-list", "groups"],
+)  # fmt: skip
+def test_long_lists_are_compiled_once_and_rules_have_an_end(tmp_path: Path, asked: dict[str, Any]) -> None:
+    started = time.process_time()
+    folder(tmp_path, None, asked)
+    assert time.process_time() - started < 2

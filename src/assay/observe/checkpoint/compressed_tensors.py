@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from assay.knowledge.catalog.weight_formats import Storage
 from assay.observe.checkpoint.fields import Fields
-from assay.observe.checkpoint.schemes import Rule, Scheme, not_understood, rule, single, storage
+from assay.observe.checkpoint.schemes import MOST_RULES, Rule, Scheme, compiled, not_understood, rule, single, storage
 from assay.types.model import Role
 
 METHOD = "compressed-tensors"
@@ -169,10 +169,12 @@ def scheme(quantization: Fields) -> Scheme:
         MalformedFile: a key has the wrong type.
         UnknownPatternError: a pattern that is not understood.
     """
-    groups, excludes = quantization.nested("config_groups"), quantization.words("ignore")
+    groups, excludes = quantization.nested("config_groups"), compiled(quantization.words("ignore"))
     status = quantization.word("quantization_status", "compressed")
     if groups is None or status != "compressed" or not groups.names():
         return not_understood(METHOD, "config_groups" if status == "compressed" else f"quantization_status {status}")
+    if len(groups.names()) > MOST_RULES:
+        return not_understood(METHOD, f"{len(groups.names())} groups")
     sparsity = quantization.nested("sparsity_config")
     if sparsity is not None and sparsity.word("format", "dense") != "dense":
         return not_understood(METHOD, f"sparsity_config {sparsity.word('format')}")

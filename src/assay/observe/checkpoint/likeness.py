@@ -316,7 +316,7 @@ def _listed(quantized: dict[str, Any]) -> list[str]:
         for key, inner in pending.pop().items():
             if key in LISTS and isinstance(inner, list):
                 found += [item for item in inner if isinstance(item, str) and item != EVERY_MATRIX]
-            elif key == "quantized_layers" and isinstance(inner, dict):
+            elif key in ("quantized_layers", "layer_quant_config") and isinstance(inner, dict):
                 found += inner
             elif isinstance(inner, dict):
                 pending.append(inner)

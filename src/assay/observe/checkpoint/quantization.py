@@ -13,6 +13,7 @@ from assay.observe.checkpoint.schemes import (
     UNKNOWN,
     Rule,
     Scheme,
+    compiled,
     doubt,
     not_understood,
     rule,
@@ -22,6 +23,8 @@ from assay.types.model import Role
 
 REBUILT: frozenset[Role] = frozenset({"experts", "vision"})
 """Roles of which the installed transformers decides whether they are linear layers, which alone it converts."""
+SCALES_OF_MODEL = frozenset({"compressed-tensors", "hqq", "quark"})
+"""Methods whose scales have the type of the model: 16 bits in every published one."""
 WHOLE_ROW = 0
 AWQ_WORD = 1024
 """Inputs whose scales AutoAWQ's vector kernels keep together, whatever the size of the group (at most 128)."""
@@ -90,7 +93,8 @@ def _awq(quantization: Fields) -> Scheme:
 
 def _replaced(stored: Storage, skipped: list[str] | None, method: str) -> Scheme:
     """The scheme of a method that swaps the linear layers of the model class for its own at loading."""
-    rules = (rule(UNKNOWN, skipped, roles=REBUILT, spared=frozenset()), rule(stored, skipped))
+    kept = compiled(skipped)
+    rules = (rule(UNKNOWN, kept, roles=REBUILT, spared=frozenset()), rule(stored, kept))
     return Scheme(rules, (), method, (doubt(method, "experts, vision"),))
 
 
@@ -177,7 +181,8 @@ def _modelopt_mixed(layers: dict[str, Any], excludes: list[str] | None, method: 
     listed = _listed_layers(layers)
     if listed is None or any(name not in _MODELOPT for name in listed):
         return not_understood(method, "quantized_layers")
-    rules = tuple(rule(_modelopt_storage(name), excludes, modules) for name, modules in listed.items())
+    kept = compiled(excludes)
+    rules = tuple(rule(_modelopt_storage(name), kept, modules) for name, modules in listed.items())
     return Scheme(rules, (), method)
 
 
@@ -244,6 +249,15 @@ def _parse(quantization: Fields) -> Scheme:
     return not_understood(method, "quant_method") if reader is None else reader(quantization)
 
 
+def _narrow(found: Scheme, config: Fields, text: Fields | None) -> Scheme:
+    """The scheme, or that it is open where scales have the type of a model of 32 bits."""
+    places = (config,) if text is None else (config, text)
+    types = {place.raw(key) for place in places for key in ("torch_dtype", "dtype") if isinstance(place.raw(key), str)}
+    if found.method not in SCALES_OF_MODEL or types.isdisjoint(("float32", "torch.float32")):
+        return found
+    return not_understood(found.method or "?", "float32")
+
+
 def scheme(config: Fields, separate: Fields | None) -> Scheme:
     """The scheme of a configuration and of a `hf_quant_config.json` beside it, which is the more exact one.
 
@@ -259,10 +273,10 @@ def scheme(config: Fields, separate: Fields | None) -> Scheme:
     if inside is None and text is not None:
         inside = text.nested("quantization_config")
         if inside is not None:
-            return _text_only(_understood(inside))
+            return _text_only(_narrow(_understood(inside), config, text))
     beside = None if separate is None else separate.nested("quantization")
     if beside is not None and beside.has("quant_algo"):
         found = _understood(beside)
         if not found.doubts or inside is None:
             return found
-    return PLAIN if inside is None else _understood(inside)
+    return PLAIN if inside is None else _narrow(_understood(inside), config, text)

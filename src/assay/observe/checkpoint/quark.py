@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.knowledge.catalog.weight_formats import Storage
 from assay.observe.checkpoint.fields import Fields
-from assay.observe.checkpoint.schemes import KEPT, Rule, Scheme, not_understood, rule, single, storage
+from assay.observe.checkpoint.schemes import KEPT, MOST_RULES, Scheme, compiled, not_understood, rule, single, storage
 from assay.types.model import Role
 
 METHOD = "quark"
@@ -82,6 +82,21 @@ def _rotated(algorithms: Any) -> bool:
     return any(isinstance(step, dict) and step.get("online_r1_rotation") for step in steps)
 
 
+def _named(layers: Fields | None, patterns: list[str]) -> tuple[list[tuple[Storage, list[str]]], str | None]:
+    """(patterns with their storages, neighbours of one storage together; what of it is not understood, or None)."""
+    found: list[tuple[Storage, list[str]]] = []
+    for pattern in patterns:
+        setting = None if layers is None else layers.nested(pattern)
+        stored = None if setting is None else _stored(setting)
+        if stored is None:
+            return [], pattern[:64]
+        if found and found[-1][0] == stored:
+            found[-1][1].append(pattern)
+        else:
+            found.append((stored, [pattern]))
+    return found, None if len(found) <= MOST_RULES else f"{len(found)} settings"
+
+
 def scheme(quantization: Fields) -> Scheme:
     """The scheme of a `quantization_config` of Quark: the first pattern that names a layer decides, else the rest's.
 
@@ -89,8 +104,8 @@ def scheme(quantization: Fields) -> Scheme:
         MalformedFile: a key has the wrong type.
         UnknownPatternError: a pattern that is not understood.
     """
-    excludes = quantization.words("exclude")
-    usual, layers = quantization.nested("global_quant_config"), quantization.raw("layer_quant_config")
+    excludes = compiled(quantization.words("exclude"))
+    usual = quantization.nested("global_quant_config")
     export = quantization.nested("export")
     if usual is None or quantization.raw("layer_type_quant_config"):
         return not_understood(METHOD, "global_quant_config" if usual is None else "layer_type_quant_config")
@@ -98,15 +113,12 @@ def scheme(quantization: Fields) -> Scheme:
         return not_understood(METHOD, "online_r1_rotation")  # its matrices are stored beside the weights
     if export is not None and export.word("weight_format", "real_quantized") != "real_quantized":
         return not_understood(METHOD, "weight_format")
-    rules: list[Rule] = []
-    if layers:
-        own = quantization.nested("layer_quant_config")
-        for pattern in layers if own is not None else ():
-            setting = None if own is None else own.nested(pattern)
-            stored = None if setting is None else _stored(setting)
-            if stored is None:
-                return not_understood(METHOD, pattern)
-            rules.append(rule(stored, excludes, [pattern], spared=EMBEDDING))
+    named, strange = _named(
+        quantization.nested("layer_quant_config"), list(quantization.raw("layer_quant_config") or ())
+    )
+    if strange is not None:
+        return not_understood(METHOD, strange)
+    rules = [rule(stored, excludes, patterns, spared=EMBEDDING) for stored, patterns in named]
     stored = _stored(usual)
     if stored is None:
         return not_understood(METHOD, _told(usual))

@@ -16,6 +16,8 @@ from assay.types.model import Role
 UNKNOWN = Storage("unknown", 0)
 KEPT = Storage("kept", 0)
 """Of a rule that names matrices in order not to convert them."""
+MOST_RULES = 32
+"""Each is compared with every matrix. Published configurations have up to three groups."""
 NEVER_BY_DEFAULT: frozenset[Role] = frozenset({"head", "router", "vision", "embedding"})
 """Roles that schemes leave alone unless their lists say otherwise."""
 
@@ -78,14 +80,23 @@ def storage(name: str) -> Storage:
     return UNKNOWN if found is None else found
 
 
+def compiled(names: list[str] | None) -> Matcher | None:
+    """A list of names and patterns, ready to be compared; None where it is empty or missing.
+
+    Raises:
+        UnknownPatternError: a pattern that is not understood.
+    """
+    return Matcher(names) if names else None
+
+
 def rule(
     stored: Storage,
-    excludes: list[str] | None,
+    excludes: list[str] | Matcher | None,
     targets: list[str] | None = None,
     roles: frozenset[Role] | None = None,
     spared: frozenset[Role] = NEVER_BY_DEFAULT,
 ) -> Rule:
-    """A rule of names and patterns.
+    """A rule of names and patterns; lists that several rules share are compiled once, by `compiled`.
 
     Raises:
         UnknownPatternError: a pattern that is not understood.
@@ -93,7 +104,7 @@ def rule(
     return Rule(
         stored,
         None if targets is None else Matcher(targets),
-        Matcher(excludes) if excludes else None,
+        compiled(excludes) if isinstance(excludes, list) else excludes,
         roles,
         spared,
     )
