@@ -113,7 +113,7 @@ def _differences() -> Iterator[str]:
 
 def _unpacking() -> Iterator[str]:
     yield "\n## What unpacking costs\n"
-    yield "One conversion, or one product of the vector units; the number of machine instructions where it is not one.\n"
+    yield "One conversion, or one product of the vector units: the machine instructions that it takes.\n"
     names = sets()
     found = {name: {one.probe.id: one.finding for one in _costs(name)} for name in names}
     probes = list(dict.fromkeys(probe for costs in found.values() for probe in costs))

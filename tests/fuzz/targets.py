@@ -55,6 +55,13 @@ PACKED: Shapes = {
     "model.layers.0.mlp.down_proj.weight": ("U8", (64, 64)),
     "model.layers.0.mlp.down_proj.weight.quant_state.bitsandbytes__nf4": ("U8", (80,)),
     "model.layers.0.self_attn.o_proj.k_scale": ("F32", (1,)),
+    "model.layers.0.self_attn.o_proj.W_q": ("U8", (32, 64)),
+    "model.layers.0.self_attn.o_proj.scale": ("BF16", (64, 1)),
+    "model.layers.0.self_attn.v_proj.trellis": ("I16", (8, 8, 48)),
+    "model.layers.0.mlp.gate_proj.q_weight": ("I32", (8, 128)),
+    "model.layers.0.mlp.gate_proj.q_invperm": ("I32", (64,)),
+    "lm_head._weight_qdata": ("U8", (10, 32)),
+    "lm_head._weight_scale": ("BF16", (1, 10)),
 }
 MLX: Shapes = {
     "model.embed_tokens.weight": ("U32", (10, 8)),

@@ -68,6 +68,16 @@ def test_gptq_and_awq_in_groups() -> None:
     assert bulk(awq) == ("awq_int4", LINEAR, LINEAR // 2 + LINEAR // 64 * 20 // 8)
 
 
+def test_scales_of_scales() -> None:
+    """bitsandbytes: 8 bits for 64 elements, 32 bits for 256 of those, and the values of both widths."""
+    asked = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+    settings = 32 * 7 * (16 * 4 + 112)
+    assert bulk(quantized(asked)) == ("bnb_nf4", LINEAR, LINEAR // 2 + LINEAR // 64 * 4 + settings)
+    double = bulk(quantized(asked | {"bnb_4bit_use_double_quant": True}))
+    settings += 32 * 7 * (256 * 4 + 80)
+    assert double == ("bnb_nf4", LINEAR, LINEAR // 2 + LINEAR // 64 + LINEAR // (64 * 256) * 4 + settings)
+
+
 def _group(**weights: Any) -> dict[str, Any]:
     activations = weights.pop("activations", None)
     group = {"targets": ["Linear"], "weights": weights, "input_activations": activations}
@@ -98,13 +108,13 @@ def test_compressed_tensors() -> None:
     "quantization",
     [
         {"quant_method": "quip"},
-        {"quant_method": "bitsandbytes", "load_in_4bit": True},
+        {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "int4"},
         {"quant_method": "fp8", "weight_block_size": [64, 64]},
-        {"quant_method": "gptq", "bits": 3, "group_size": 128},
+        {"quant_method": "gptq", "bits": 5, "group_size": 128},
         {"quant_algo": "W4A8_AWQ"},
         {"quant_algo": "MIXED_PRECISION", "quantized_layers": {"lm_head": {"quant_algo": "SOMETHING"}}},
         {},
-        _group(num_bits=3, type="int", strategy="group", group_size=32),
+        _group(num_bits=9, type="int", strategy="group", group_size=32),
     ],
 )
 def test_what_is_not_understood_has_no_size(quantization: dict[str, Any]) -> None:

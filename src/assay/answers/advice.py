@@ -22,7 +22,7 @@ SMALLER_FORMATS = ("fp8_block128", "nvfp4")
 def cost_of(name: str) -> ElementCost:
     """The storage of a weight format whose scales lie in blocks of a known number of elements."""
     found = storage(name)
-    if found is None:
+    if found is None or found.flat:
         raise UsageError(
             message("error.unknown_weight_format", name=name), message("hint.known_formats", known=", ".join(sized()))
         )

@@ -18,6 +18,7 @@ class Storage(NamedTuple):
         scale_bits: bits of a block's scale and zero point together.
         input_bytes: bytes for each input column (GPTQ's g_idx).
         tensor_bytes: bytes once per matrix (tensor scales, stored shapes).
+        flat: (elements, bits): what each run of elements has beside them, where rows are not told apart.
     """
 
     format: str
@@ -27,6 +28,7 @@ class Storage(NamedTuple):
     scale_bits: int = 0
     input_bytes: int = 0
     tensor_bytes: int = 0
+    flat: tuple[tuple[int, int], ...] = ()
 
     def size(self, outputs: int, inputs: int) -> int:
         """Bytes of one matrix with its scales."""
@@ -34,6 +36,8 @@ class Storage(NamedTuple):
         if self.block_outputs is not None and self.block_inputs is not None:
             blocks = -(-outputs // (self.block_outputs or outputs)) * -(-inputs // (self.block_inputs or inputs))
             total += (blocks * self.scale_bits + 7) // 8
+        for run, bits in self.flat:
+            total += (-(-outputs * inputs // run) * bits + 7) // 8
         return total
 
 
@@ -61,12 +65,14 @@ def storage(name: str) -> Storage | None:
         body.get("scale_bits", 0),
         body.get("input_bytes", 0),
         body.get("tensor_bytes", 0),
+        tuple((run, bits) for run, bits in body.get("flat", ())),
     )
 
 
 def sized() -> list[str]:
     """Formats whose bytes follow from a number of parameters."""
-    return [name for name, body in store.entries(KIND).items() if "bits" in body and "type" not in body]
+    bodies = store.entries(KIND).items()
+    return [name for name, body in bodies if "bits" in body and "type" not in body and "flat" not in body]
 
 
 def known(name: str) -> bool:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from assay.knowledge.catalog import weight_formats
 from assay.knowledge.catalog.weight_formats import Storage
-from assay.observe.checkpoint.quantization import Scheme
+from assay.observe.checkpoint.schemes import Scheme
 from assay.observe.checkpoint.tensors import Tensor
 from assay.types.message import message
 from assay.types.model import Role, TensorGroup

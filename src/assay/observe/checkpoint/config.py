@@ -10,6 +10,7 @@ from assay.observe.checkpoint import assemble, likeness, quantization
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture
+from assay.observe.checkpoint.schemes import Scheme
 from assay.observe.checkpoint.tensors import Layout, joined
 from assay.types.message import Message, message
 from assay.types.model import Model, TensorGroup
@@ -115,7 +116,7 @@ def _spelt_format(config: Fields) -> tuple[str | None, bool]:
     return None, False
 
 
-def _plain(config: Fields, body: Architecture, origin: Origin, scheme: quantization.Scheme) -> Plain:
+def _plain(config: Fields, body: Architecture, origin: Origin, scheme: Scheme) -> Plain:
     """The format of unconverted tensors: from the configuration, else from what the publisher says elsewhere."""
     named, said = _spelt_format(config)
     hint = None if scheme.rules or origin.container == "catalogue" else _named_quantized(origin.name)
@@ -215,8 +216,9 @@ def of_fields(config: Fields, separate: Fields | None, origin: Origin) -> Model:
     alike = "like" in body
     scheme = likeness.scheme(config, separate, layout) if alike else quantization.scheme(config, separate)
     plain = _plain(config, body, origin, scheme)
-    doubts = [*scheme.doubts, *([plain.doubt] if plain.doubt else [])]
     loaded, optional = split(assemble.groups(layout.tensors, scheme, plain.format))
+    left = scheme.open if any(group.format == "unknown" for group in loaded) else ()
+    doubts = [*scheme.doubts, *left, *([plain.doubt] if plain.doubt else [])]
     if _tower_missing(config, body):
         loaded = (*loaded, TensorGroup("vision", "unknown", 0, 0, 0, 0))
         doubts.append(message("doubt.vision_not_described", "warning"))

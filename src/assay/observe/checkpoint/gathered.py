@@ -1,15 +1,25 @@
 """A model from weights that a container held and the configuration beside it: roles, active parameters, doubts."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-from assay.observe.checkpoint import assemble, config, likeness, names, unknown_types
+from assay.knowledge.catalog import weight_formats
+from assay.observe.checkpoint import assemble, config, likeness, names, quantization, unknown_types
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
-from assay.observe.checkpoint.tensors import Layout
+from assay.observe.checkpoint.tensors import Layout, Tensor
 from assay.types.message import Message, message
 from assay.types.model import Model, Role, TensorGroup
 from assay.types.quantity import Quantity
+
+_TWINS = {
+    "mxfp4": frozenset({"mxfp4_w4a16"}),
+    "int4_w4a16": frozenset({"int4_w4a4", "int4_w4a8", "int4_w4afp8"}),
+}
+"""Formats stored alike, which only the configuration tells apart: they differ in what becomes of the activations."""
+FILLED = 1023
+"""The most rows or columns that a packing adds to a matrix: torchao's tiles fill inputs up to 1024."""
 
 
 def _numberless(module: str) -> str:
@@ -17,6 +27,41 @@ def _numberless(module: str) -> str:
     head, found, rest = module.partition(".experts.")
     first, dot, tail = rest.partition(".")
     return f"{head}.experts.*{dot}{tail}" if found and first.isdigit() else module
+
+
+def _told(matrix: Matrix, tensor: Tensor | None) -> Matrix:
+    """The matrix with what its shape in the configuration tells: the width of packed elements, their true number."""
+    if matrix.open is None or tensor is None:
+        return matrix
+    elements = tensor.elements
+    if not matrix.open.bits:  # filled-up rows are no parameters; fewer or far more than described stay a doubt
+        most = math.prod(extent + FILLED for extent in tensor.shape)
+        filled = matrix.format == "unknown" or elements <= matrix.parameters <= most
+        return matrix._replace(parameters=elements) if filled else matrix
+    bits, rest = divmod(matrix.open.bits, elements or 1)
+    name = matrix.open.family.format(bits)
+    known = not rest and weight_formats.known(name)
+    return matrix._replace(parameters=elements, format=name if known else "unknown")
+
+
+def _resolved(matrices: list[Matrix], document: Fields, layout: Layout) -> list[Matrix]:
+    """The matrices as headers, layout and configuration together tell them."""
+    if all(matrix.open is None and matrix.format not in _TWINS for matrix in matrices):
+        return matrices
+    scheme = quantization.scheme(document, None)
+    tensors = {tensor.module: tensor for tensor in layout.tensors if len(tensor.shape) > 1}
+    found = []
+    for matrix in matrices:
+        if matrix.open is not None or matrix.format in _TWINS:
+            tensor = tensors.get(_numberless(matrix.module))
+            told = _told(matrix, tensor)
+            said = None if tensor is None else scheme.storage_of(tensor)
+            if said is not None and said.format in _TWINS.get(told.format, ()):
+                told = told._replace(format=said.format)
+            found.append(told)
+        else:
+            found.append(matrix)
+    return found
 
 
 def _active(parameters: int, role: Role, layout: Layout, *, tied: bool) -> int:
@@ -109,8 +154,9 @@ def model(
     Raises:
         UnsupportedArchitecture, MalformedFile: see `config.understand`.
     """
-    body, layout, _ = config.understand(Fields(document, origin.file), alike=True)
-    found, twice = groups(matrices, layout)
+    fields = Fields(document, origin.file)
+    body, layout, _ = config.understand(fields, alike=True)
+    found, twice = groups(_resolved(matrices, fields, layout), layout)
     doubts = doubts_of(config.split(found)[0], layout, list(unknown))
     told = (*notes, message("note.head_stored_twice")) if twice else notes
     return likeness.applied(of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told), body)

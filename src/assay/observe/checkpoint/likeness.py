@@ -16,7 +16,7 @@ from assay.observe.checkpoint import quantization
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts.blocks import Architecture
 from assay.observe.checkpoint.matching import Matcher, UnknownPatternError, bare
-from assay.observe.checkpoint.quantization import Scheme
+from assay.observe.checkpoint.schemes import Scheme, not_understood
 from assay.observe.checkpoint.tensors import Layout, Tensor
 from assay.types.message import message
 from assay.types.model import Model
@@ -297,7 +297,10 @@ def applied(model: Model, body: Architecture) -> Model:
     return replace(model, like=like, weights=weights, notes=(told, *model.notes))
 
 
-LISTS = frozenset(("exclude_modules", "ignore", "ignored_layers", "modules_to_not_convert", "targets"))
+LISTS = frozenset((
+    "exclude", "exclude_modules", "ignore", "ignored_layers", "llm_int8_skip_modules", "modules_to_not_convert",
+    "skip_modules", "targets",
+))  # fmt: skip
 EVERY_MATRIX = "Linear"
 MOST_PATTERNS = 500
 MOST_COMPARISONS = 200_000
@@ -313,7 +316,7 @@ def _listed(quantized: dict[str, Any]) -> list[str]:
         for key, inner in pending.pop().items():
             if key in LISTS and isinstance(inner, list):
                 found += [item for item in inner if isinstance(item, str) and item != EVERY_MATRIX]
-            elif key == "quantized_layers" and isinstance(inner, dict):
+            elif key in ("quantized_layers", "layer_quant_config") and isinstance(inner, dict):
                 found += inner
             elif isinstance(inner, dict):
                 pending.append(inner)
@@ -359,5 +362,5 @@ def scheme(config: Fields, separate: Fields | None, layout: Layout) -> Scheme:
         strange = _names_nothing(_listed(fields.raw(key)), list(modules))
         if strange is not None:
             method = quantized.word("quant_method") or quantized.word("quant_algo") or "?"
-            return quantization.not_understood(method[:KEY_CHARACTERS], strange[:KEY_CHARACTERS])
+            return not_understood(method[:KEY_CHARACTERS], strange[:KEY_CHARACTERS])
     return quantization.scheme(config, separate)

@@ -1,142 +1,157 @@
-"""The quantization scheme of a configuration: in which format each matrix is stored.
+"""The quantization scheme of a configuration: in which format each matrix is stored."""
 
-A scheme is a list of rules; the first that names a matrix gives its format. What the configuration does not say
-precisely enough gives the format `unknown`: never the unquantized type, which would be the wrong size.
-"""
+from typing import Any
 
-from typing import Any, NamedTuple
-
-from assay.knowledge.catalog import weight_formats
 from assay.knowledge.catalog.weight_formats import Storage
+from assay.observe.checkpoint import compressed_tensors, quark
 from assay.observe.checkpoint.fields import Fields
-from assay.observe.checkpoint.matching import Matcher, UnknownPatternError
-from assay.observe.checkpoint.tensors import Tensor
-from assay.types.message import Message, message
+from assay.observe.checkpoint.matching import UnknownPatternError
+from assay.observe.checkpoint.packed import THREES
+from assay.observe.checkpoint.schemes import (
+    NEVER_BY_DEFAULT,
+    PLAIN,
+    UNKNOWN,
+    Rule,
+    Scheme,
+    compiled,
+    doubt,
+    not_understood,
+    rule,
+    storage,
+)
 from assay.types.model import Role
 
-UNKNOWN = Storage("unknown", 0)
-NEVER_BY_DEFAULT: frozenset[Role] = frozenset({"head", "router", "vision", "embedding"})
-"""Roles that schemes leave alone unless their lists say otherwise."""
-
-
-class Rule(NamedTuple):
-    """Matrices named by `targets` (None: all) and not by `excludes` are stored this way."""
-
-    storage: Storage
-    targets: Matcher | None
-    excludes: Matcher | None
-    roles: frozenset[Role] | None
-    spared: frozenset[Role]
-
-
-class Scheme(NamedTuple):
-    """How a checkpoint is quantized.
-
-    Attributes:
-        rules: first match wins; none: nothing is converted.
-        doubts: what was not understood.
-        method: the name the configuration gives it, for display; None without one.
-    """
-
-    rules: tuple[Rule, ...]
-    doubts: tuple[Message, ...] = ()
-    method: str | None = None
-
-    def storage_of(self, tensor: Tensor) -> Storage | None:
-        """The storage of a matrix, or None when it stays in the model's type."""
-        for rule in self.rules:
-            if rule.roles is not None and tensor.role not in rule.roles:
-                continue
-            if rule.targets is None:
-                if tensor.role in rule.spared:
-                    continue
-            else:
-                named = rule.targets.matches(tensor.module, tensor.copies)
-                if named is None:
-                    return UNKNOWN
-                if not named:
-                    continue
-            if rule.excludes is not None:
-                excluded = rule.excludes.matches(tensor.module, tensor.copies)
-                if excluded is None:
-                    return UNKNOWN
-                if excluded:
-                    continue
-            return rule.storage
-        return None
-
-
-PLAIN = Scheme(())
-
-
-def _storage(name: str) -> Storage:
-    found = weight_formats.storage(name)
-    return UNKNOWN if found is None else found
-
-
-def _rule(
-    storage: Storage,
-    excludes: list[str] | None,
-    targets: list[str] | None = None,
-    roles: frozenset[Role] | None = None,
-    spared: frozenset[Role] = NEVER_BY_DEFAULT,
-) -> Rule:
-    return Rule(
-        storage,
-        None if targets is None else Matcher(targets),
-        Matcher(excludes) if excludes else None,
-        roles,
-        spared,
-    )
-
-
-def not_understood(method: str, detail: str) -> Scheme:
-    """A scheme whose converted matrices have an unknown format."""
-    doubt = message("doubt.quantization_not_understood", "warning", method=method, detail=detail)
-    return Scheme((_rule(UNKNOWN, None),), (doubt,), method)
+REBUILT: frozenset[Role] = frozenset({"experts", "vision"})
+"""Roles of which the installed transformers decides whether they are linear layers, which alone it converts."""
+SCALES_OF_MODEL = frozenset({"compressed-tensors", "hqq", "quark"})
+"""Methods whose scales have the type of the model: 16 bits in every published one."""
+WHOLE_ROW = 0
+AWQ_WORD = 1024
+"""Inputs whose scales AutoAWQ's vector kernels keep together, whatever the size of the group (at most 128)."""
+HQQ_BITS = (8, 4, 3, 2, 1)
 
 
 def _fp8(quantization: Fields) -> Scheme:
     excludes = quantization.words("modules_to_not_convert") or quantization.words("ignored_layers")
     block = quantization.counts("weight_block_size")
+    wide = quantization.word("fmt", "e4m3") == "e5m2"
     if block is None:
-        storage = _storage("fp8")
+        stored = storage("fp8_e5m2" if wide else "fp8")
         if quantization.word("activation_scheme") != "static":
-            storage = storage._replace(tensor_bytes=4)  # the weight's scale alone
-    elif block == [128, 128]:
-        storage = _storage("fp8_block128")
+            stored = stored._replace(tensor_bytes=4)  # the weight's scale alone
+    elif block == [128, 128] and not wide:
+        stored = storage("fp8_block128")
     else:
-        return not_understood("fp8", f"weight_block_size {block}")
-    return Scheme((_rule(storage, excludes),), (), "fp8")
+        return not_understood("fp8", "fmt e5m2" if wide else f"weight_block_size {block}")
+    return Scheme((rule(stored, excludes),), (), "fp8")
+
+
+def _fbgemm_fp8(quantization: Fields) -> Scheme:
+    # transformers, integrations/fbgemm_fp8.py: an FP32 scale for each output; the activations' bound is not saved.
+    stored = storage("fp8_channel")._replace(scale_bits=32)
+    return Scheme((rule(stored, quantization.words("modules_to_not_convert")),), (), "fbgemm_fp8")
 
 
 def _mxfp4(quantization: Fields) -> Scheme:
     excludes = quantization.words("modules_to_not_convert")
     experts: frozenset[Role] = frozenset({"experts"})
-    return Scheme((_rule(_storage("mxfp4"), excludes, roles=experts),), (), "mxfp4")
+    return Scheme((rule(storage("mxfp4"), excludes, roles=experts),), (), "mxfp4")
 
 
 def _gptq(quantization: Fields) -> Scheme:
     bits = quantization.count("bits", high=8)
-    name = {4: "gptq_int4", 8: "gptq_int8"}.get(bits)
-    if name is None or quantization.has("dynamic") or quantization.has("modules_in_block_to_quantize"):
-        return not_understood("gptq", f"{bits} bits" if name is None else "dynamic")
+    layout = quantization.word("checkpoint_format") or "gptq"
+    if bits not in (2, 3, 4, 8):
+        return not_understood("gptq", f"{bits} bits")
+    if layout not in ("gptq", "gptq_v2") or quantization.word("pack_dtype", "int32") not in ("int32", "torch.int32"):
+        return not_understood("gptq", f"checkpoint_format {layout}")  # Marlin, BitBLAS: laid out for one kernel
+    own = next((key for key in ("dynamic", "modules_in_block_to_quantize") if quantization.raw(key)), None)
+    if own is not None:
+        return not_understood("gptq", own)
     group = quantization.count("group_size", low=-1)
-    storage = _storage(name)._replace(block_inputs=0 if group == -1 else group)
-    return Scheme((_rule(storage, quantization.words("modules_to_not_convert")),), (), "gptq")
+    stored = storage(f"gptq_int{bits}")._replace(block_inputs=WHOLE_ROW if group == -1 else group)
+    spared = NEVER_BY_DEFAULT - {"head"} if quantization.flag("lm_head") else NEVER_BY_DEFAULT
+    return Scheme((rule(stored, quantization.words("modules_to_not_convert"), spared=spared),), (), "gptq")
 
 
 def _awq(quantization: Fields) -> Scheme:
     bits = quantization.first(["bits", "w_bit"], high=8)
-    if bits != 4 or (quantization.word("version", "gemm") or "").lower() != "gemm":
-        return not_understood("awq", f"{bits} bits")
-    group = quantization.first(["group_size", "q_group_size"])
-    storage = _storage("awq_int4")._replace(block_inputs=group)
-    return Scheme((_rule(storage, quantization.words("modules_to_not_convert")),), (), "awq")
+    version = (quantization.word("version", "gemm") or "").lower()
+    group = quantization.first(["group_size", "q_group_size"], low=-1)
+    # AutoAWQ, awq/modules/linear/gemv.py: groups of any other size have no packing there.
+    vector = {"gemv": "awq_gemv_int4", "gemv_fast": "awq_gemv_fast_int4"}.get(version)
+    if bits != 4 or (vector is None and version != "gemm") or (vector is not None and group not in (32, 64, 128)):
+        return not_understood("awq", f"{version}, {bits} bits, group_size {group}")
+    stored = storage(vector or "awq_int4")
+    if vector is None:
+        stored = stored._replace(block_inputs=WHOLE_ROW if group == -1 else group)
+    else:
+        groups = AWQ_WORD // group
+        stored = stored._replace(block_inputs=AWQ_WORD, scale_bits=groups * stored.scale_bits)
+    return Scheme((rule(stored, quantization.words("modules_to_not_convert")),), (), "awq")
+
+
+def _replaced(stored: Storage, skipped: list[str] | None, method: str) -> Scheme:
+    """The scheme of a method that swaps the linear layers of the model class for its own at loading."""
+    kept = compiled(skipped)
+    rules = (rule(UNKNOWN, kept, roles=REBUILT, spared=frozenset()), rule(stored, kept))
+    return Scheme(rules, (), method, (doubt(method, "experts, vision"),))
+
+
+def _bitsandbytes(quantization: Fields) -> Scheme:
+    skipped = quantization.words("llm_int8_skip_modules")
+    if quantization.flag("load_in_8bit") or quantization.flag("_load_in_8bit"):
+        return _replaced(storage("bnb_int8"), skipped, "bitsandbytes")
+    kind = quantization.word("bnb_4bit_quant_type", "fp4")
+    four = quantization.flag("load_in_4bit") or quantization.flag("_load_in_4bit")
+    if not four or kind not in ("nf4", "fp4"):
+        return not_understood("bitsandbytes", "load_in_4bit" if not four else f"bnb_4bit_quant_type {kind}")
+    stored = storage(f"bnb_{kind}")
+    if quantization.flag("bnb_4bit_use_double_quant"):
+        # functional.py: 8 bits for a scale, 32 for 256 of them, and the 256 values that 8 bits stand for.
+        stored = stored._replace(flat=((64, 8), (64 * 256, 32)), tensor_bytes=stored.tensor_bytes + 4 * 256 + 80)
+    return _replaced(stored, skipped, "bitsandbytes")
+
+
+def _hqq(quantization: Fields) -> Scheme:
+    outer = quantization.nested("quant_config")
+    weights = None if outer is None else outer.nested("weight_quant_params")
+    if outer is None or weights is None:
+        return not_understood("hqq", "dynamic_config")
+    other = next((key for key in ("scale_quant_params", "zero_quant_params") if outer.raw(key)), None)
+    bits, group = weights.count("nbits", high=8), weights.count("group_size", WHOLE_ROW, low=0)
+    axis = weights.count("axis", high=1, low=0)
+    if other is not None or bits not in HQQ_BITS or not group or not weights.flag("channel_wise", default=True):
+        return not_understood("hqq", other or f"nbits {bits}, group_size {group or None}")
+    stored = storage(f"hqq_int{bits}")
+    if bits == 3:
+        # bitpack.py: ten elements a word down the first axis, which is filled up: groups for axis 1, elements for 0.
+        packed = (THREES * group, 32 * group) if axis == 1 else (group, 32 * -(-group // THREES))
+        stored = stored._replace(flat=(packed, (group, 32)))
+    else:
+        stored = stored._replace(flat=((group, 32),))
+    return _replaced(stored, quantization.words("skip_modules"), "hqq")
+
+
+def _exllama(quantization: Fields) -> Scheme:
+    """EXL2 and EXL3 reach an average: how many bits each matrix has was measured, and stands in the headers alone."""
+    method = quantization.word("quant_method") or "?"
+    return not_understood(method, f"bits {quantization.raw('bits')}")
+
+
+def _torchao(quantization: Fields) -> Scheme:
+    """What torchao stores depends on its version and on the packing that its kernel asked for."""
+    kind: Any = quantization.raw("quant_type")
+    if isinstance(kind, dict):
+        kind = kind.get("default")
+    if isinstance(kind, dict):
+        kind = kind.get("_type")
+    return not_understood("torchao", kind if isinstance(kind, str) else "quant_type")
 
 
 _MODELOPT = {
     "FP8": "fp8",
+    "FP8_PER_CHANNEL_PER_TOKEN": "fp8_channel",
     "NVFP4": "nvfp4",
     "W4A16_NVFP4": "nvfp4_w4a16",
     "MXFP8": "mxfp8",
@@ -156,6 +171,21 @@ def _listed_layers(layers: dict[str, Any]) -> dict[str, list[str]] | None:
     return found
 
 
+def _modelopt_storage(algorithm: str) -> Storage:
+    stored = storage(_MODELOPT[algorithm])
+    # vLLM, modelopt.py: scales of channels are FP32 there.
+    return stored._replace(scale_bits=32) if stored.format == "fp8_channel" else stored
+
+
+def _modelopt_mixed(layers: dict[str, Any], excludes: list[str] | None, method: str) -> Scheme:
+    listed = _listed_layers(layers)
+    if listed is None or any(name not in _MODELOPT for name in listed):
+        return not_understood(method, "quantized_layers")
+    kept = compiled(excludes)
+    rules = tuple(rule(_modelopt_storage(name), kept, modules) for name, modules in listed.items())
+    return Scheme(rules, (), method)
+
+
 def _modelopt(quantization: Fields) -> Scheme:
     algorithm = quantization.word("quant_algo") or ""
     excludes = quantization.words("exclude_modules") or quantization.words("ignore")
@@ -164,82 +194,42 @@ def _modelopt(quantization: Fields) -> Scheme:
     if algorithm == "MIXED_PRECISION" and isinstance(layers, dict):
         if quantization.word("quant_method") == "fp8":
             return not_understood(method, "quantized_layers + fp8")
-        listed = _listed_layers(layers)
-        if listed is None or any(name not in _MODELOPT for name in listed):
-            return not_understood(method, "quantized_layers")
-        rules = tuple(_rule(_storage(_MODELOPT[name]), excludes, modules) for name, modules in listed.items())
-        return Scheme(rules, (), method)
+        return _modelopt_mixed(layers, excludes, method)
     if algorithm not in _MODELOPT:
         return not_understood(method, "quant_algo")
     if excludes is None:
         # Published lists always spare something (the head at least): a silent one leaves it open what.
         return not_understood(method, "exclude_modules")
-    return Scheme((_rule(_storage(_MODELOPT[algorithm]), excludes, spared=frozenset({"embedding"})),), (), method)
-
-
-def _compressed_group(group: Fields) -> Storage | None:  # noqa: PLR0911 - one case a line
-    """The storage of one group of compressed-tensors, or None when it is not a common case."""
-    weights = group.nested("weights")
-    if weights is None:
-        return None
-    bits, kind = weights.count("num_bits", high=16), weights.word("type")
-    strategy = weights.word("strategy", "tensor")
-    activations = group.nested("input_activations")
-    # "local": scales of groups at run time, one for the whole tensor from calibration; llm-compressor's NVFP4 has it.
-    local = activations is not None and activations.raw("dynamic") == "local"
-    static = activations is not None and not local and not activations.flag("dynamic", default=False)
-    extra = 4 if static and bits == 8 else 0
-    if (bits, kind) == (8, "float"):
-        if strategy == "tensor":
-            return _storage("fp8")._replace(tensor_bytes=4 + extra)
-        if strategy == "channel":
-            return _storage("fp8_channel" if activations is not None else "fp8_w8a16")
-        if strategy == "block" and weights.counts("block_structure") == [128, 128]:
-            return _storage("fp8_block128")
-        return None
-    if (bits, kind) == (8, "int") and strategy == "channel":
-        return _storage("int8_w8a8" if activations is not None else "int8_w8a16")
-    if (bits, kind) == (4, "float") and strategy == "tensor_group" and weights.count("group_size") == 16:
-        return _storage("nvfp4" if activations is not None else "nvfp4_w4a16")
-    if (bits, kind) == (4, "int") and strategy in ("group", "channel") and activations is None:
-        symmetric = weights.flag("symmetric", default=True)
-        size = weights.count("group_size", low=-1) if strategy == "group" else 0
-        return _storage("int4_w4a16")._replace(block_inputs=max(size, 0), scale_bits=16 if symmetric else 20)
-    return None
-
-
-def _compressed(quantization: Fields) -> Scheme:
-    groups = quantization.nested("config_groups")
-    excludes = quantization.words("ignore")
-    status = quantization.word("quantization_status", "compressed")
-    if groups is None or status != "compressed" or not groups.names():
-        return not_understood("compressed-tensors", "config_groups")
-    rules = []
-    for name in groups.names():
-        group = groups.nested(name)
-        storage = None if group is None else _compressed_group(group)
-        if group is None or storage is None:
-            return not_understood("compressed-tensors", name)
-        targets = group.words("targets")
-        everything = targets == ["Linear"]
-        rules.append(_rule(storage, excludes, None if everything else targets, spared=frozenset({"embedding"})))
-    return Scheme(tuple(rules), (), "compressed-tensors")
+    return Scheme((rule(_modelopt_storage(algorithm), excludes, spared=frozenset({"embedding"})),), (), method)
 
 
 _METHODS = {
     "fp8": _fp8,
+    "fbgemm_fp8": _fbgemm_fp8,
     "mxfp4": _mxfp4,
     "gptq": _gptq,
     "awq": _awq,
+    "bitsandbytes": _bitsandbytes,
+    "hqq": _hqq,
+    "exl2": _exllama,
+    "exl3": _exllama,
+    "torchao": _torchao,
+    "quark": quark.scheme,
     "modelopt": _modelopt,
     "modelopt_fp4": _modelopt,
-    "compressed-tensors": _compressed,
+    "compressed-tensors": compressed_tensors.scheme,
 }
+
+
+def _within(found: Rule) -> Rule:
+    return found._replace(
+        spared=found.spared | {"vision"}, roles=None if found.roles is None else found.roles - {"vision"}
+    )
 
 
 def _text_only(found: Scheme) -> Scheme:
     """A scheme of the text model, written inside its own part of the configuration: the vision tower is outside."""
-    return found._replace(rules=tuple(rule._replace(spared=rule.spared | {"vision"}) for rule in found.rules))
+    return found._replace(rules=tuple(_within(each) for each in found.rules))
 
 
 def _understood(quantization: Fields) -> Scheme:
@@ -259,6 +249,15 @@ def _parse(quantization: Fields) -> Scheme:
     return not_understood(method, "quant_method") if reader is None else reader(quantization)
 
 
+def _narrow(found: Scheme, config: Fields, text: Fields | None) -> Scheme:
+    """The scheme, or that it is open where scales have the type of a model of 32 bits."""
+    places = (config,) if text is None else (config, text)
+    types = {place.raw(key) for place in places for key in ("torch_dtype", "dtype") if isinstance(place.raw(key), str)}
+    if found.method not in SCALES_OF_MODEL or types.isdisjoint(("float32", "torch.float32")):
+        return found
+    return not_understood(found.method or "?", "float32")
+
+
 def scheme(config: Fields, separate: Fields | None) -> Scheme:
     """The scheme of a configuration and of a `hf_quant_config.json` beside it, which is the more exact one.
 
@@ -274,10 +273,10 @@ def scheme(config: Fields, separate: Fields | None) -> Scheme:
     if inside is None and text is not None:
         inside = text.nested("quantization_config")
         if inside is not None:
-            return _text_only(_understood(inside))
+            return _text_only(_narrow(_understood(inside), config, text))
     beside = None if separate is None else separate.nested("quantization")
     if beside is not None and beside.has("quant_algo"):
         found = _understood(beside)
         if not found.doubts or inside is None:
             return found
-    return PLAIN if inside is None else _understood(inside)
+    return PLAIN if inside is None else _narrow(_understood(inside), config, text)

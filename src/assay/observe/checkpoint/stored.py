@@ -8,17 +8,24 @@ from typing import NamedTuple
 
 from assay.knowledge.catalog import weight_formats
 from assay.observe.checkpoint.matching import bare
+from assay.observe.checkpoint.packed import PACKED, WHOLE, Open, recognised
 from assay.observe.checkpoint.safetensors import BITS, StoredTensor
 
-PARTS = (
+PARTS = frozenset((
     "weight_scale_inv", "weight_scale_2", "weight_global_scale", "input_global_scale", "weight_zero_point",
     "weight_packed", "weight_scale", "weight_shape", "weight_g_idx", "input_scale", "input_zero_point", "qweight",
-    "qzeros", "scales", "g_idx", "k_scale", "v_scale", "q_scale", "prob_output_scale", "scale",
-)  # fmt: skip
+    "qzeros", "scales", "g_idx", "k_scale", "v_scale", "q_scale", "prob_output_scale", "scale", "pre_quant_scale",
+    "input_scale_ub", "scale_packed", "meta", "SCB", "weight_format",
+    "W_q", "zero", "nbits", "group_size", "shape", "axis", "packing", "unpack_view_dtype", "view_as_float",
+    "quant_scale", "quant_zero", "compute_dtype", "offload_meta", "encoded_state_dict", "stores_quant_config",
+    "channel_wise", "optimize", "round_zero",
+    "q_weight", "q_scale_max", "q_groups", "q_invperm", "q_perm", "trellis", "su", "sv", "suh", "svh", "mcg", "mul1",
+))  # fmt: skip
 """Last words of the tensors that belong to a matrix, beside `weight` itself."""
-WHOLE = frozenset({"weight", "weight_packed", "qweight", "_blocks"})
-"""Parts that hold a matrix's elements."""
-PACKED = frozenset({"U8", "I8", "I32", "U32", "F8_E4M3", "F8_E5M2", "F4"})
+STACKED = ("_blocks", "_scales", "_weight_scale_inv", "_weight_scale_2", "_weight_scale", "_input_scale")
+"""Ends of the parts of experts that are stored as one, whose own name stands before it."""
+SUBCLASS = "_weight_"
+"""Beginning of the parts that torchao takes its tensors apart into."""
 
 
 class Matrix(NamedTuple):
@@ -30,6 +37,7 @@ class Matrix(NamedTuple):
         parameters: logical elements.
         size: bytes with scales.
         tensors: weights in the file, scales not counted.
+        open: what only the shape that the configuration gives can tell, or None.
     """
 
     module: str
@@ -37,6 +45,7 @@ class Matrix(NamedTuple):
     parameters: int
     size: int
     tensors: int = 1
+    open: Open | None = None
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -44,97 +53,16 @@ def _split(name: str) -> tuple[str, str]:
     module, _, last = name.rpartition(".")
     if last == "weight" and ".weight." not in name:
         return module, last
-    for suffix in ("_blocks", "_scales"):
-        if last.endswith(suffix):
-            return f"{module}.{last.removesuffix(suffix)}", suffix
     if ".weight." in name:  # bitsandbytes hangs its tables below the weight
-        return name.partition(".weight.")[0], "weight." + name.partition(".weight.")[2]
-    if last == "weight" or last in PARTS:
+        module, _, part = name.partition(".weight.")
+        return module, part
+    if last in PARTS or last.startswith(SUBCLASS):
         return module, last
+    if last.endswith(STACKED):
+        suffix = next(suffix for suffix in STACKED if last.endswith(suffix))
+        part = suffix if suffix in ("_blocks", "_scales") else suffix.removeprefix("_")
+        return f"{module}.{last.removesuffix(suffix)}", part
     return name, "weight"
-
-
-def _rows(tensor: StoredTensor) -> int:
-    return tensor.shape[0] if tensor.shape else 1
-
-
-def _ceil(value: int, unit: int) -> int:
-    return -(-value // unit)
-
-
-def _fp8(parts: dict[str, StoredTensor]) -> str:
-    """The format of an FP8 weight by the extent of its scales."""
-    weight = parts["weight"]
-    scale = parts.get("weight_scale_inv") or parts.get("weight_scale") or parts.get("scale")
-    if scale is None or len(weight.shape) < 2:
-        return "unknown"
-    rows, columns = weight.shape[-2], weight.shape[-1]
-    if scale.dtype in ("U8", "F8_E8M0") and scale.shape[-1:] == (_ceil(columns, 32),):
-        return "mxfp8"
-    if scale.elements == 1:
-        return "fp8"
-    if scale.shape[-2:] == (_ceil(rows, 128), _ceil(columns, 128)):
-        return "fp8_block128"
-    if scale.elements == weight.elements // columns:
-        return "fp8_channel"
-    return "unknown"
-
-
-def _packed_four_bits(parts: dict[str, StoredTensor]) -> str:
-    """The format of a weight of two 4-bit floats per byte."""
-    if "weight_scale_2" in parts or "weight_global_scale" in parts:
-        activations = "input_scale" in parts or "input_global_scale" in parts
-        return "nvfp4" if activations else "nvfp4_w4a16"
-    scale = parts.get("weight_scale")
-    if scale is not None and scale.dtype in ("U8", "F8_E8M0"):
-        return "mxfp4"
-    return "unknown"
-
-
-def _integers(parts: dict[str, StoredTensor]) -> tuple[str, int]:
-    """(format, parameters) of a weight of packed integers: GPTQ, AWQ, compressed-tensors."""
-    packed = parts.get("qweight") or parts["weight_packed"]
-    words = packed.elements * 32
-    if "weight_packed" in parts:
-        scale = parts.get("weight_scale")
-        inputs = _rows(packed) and packed.shape[-1] * 8
-        if packed.dtype == "I32" and scale is not None and inputs % max(scale.shape[-1], 1) == 0:
-            return "int4_w4a16", words // 4
-        return "unknown", words // 4
-    zeros, scales = parts.get("qzeros"), parts.get("scales")
-    if "g_idx" in parts:
-        inputs = parts["g_idx"].elements
-        bits = 32 * _rows(packed) // max(inputs, 1)
-        name = {4: "gptq_int4", 8: "gptq_int8"}.get(bits, "unknown")
-        return name, words // max(bits, 1)
-    if zeros is not None and scales is not None and len(packed.shape) == 2:
-        bits = 32 * packed.shape[-1] // max(scales.shape[-1], 1)
-        return ("awq_int4" if bits == 4 else "unknown"), words // max(bits, 1)
-    return "unknown", words // 4
-
-
-def _recognised(parts: dict[str, StoredTensor]) -> tuple[str, int]:  # noqa: PLR0911 - one scheme a line
-    """(format, parameters) of the tensors of one matrix."""
-    if "_blocks" in parts:
-        packed = parts["_blocks"]
-        return ("mxfp4" if packed.dtype == "U8" and "_scales" in parts else "unknown"), packed.elements * 2
-    if "qweight" in parts or ("weight_packed" in parts and parts["weight_packed"].dtype != "U8"):
-        return _integers(parts)
-    weight = parts.get("weight") or parts.get("weight_packed")
-    if weight is None:
-        return "unknown", 0
-    if weight.dtype in ("F8_E4M3", "F8_E5M2"):
-        return _fp8(parts), weight.elements
-    if any(part.startswith("weight.quant_state.bitsandbytes__nf4") for part in parts):
-        return "bnb_nf4", weight.elements * 2
-    if weight.dtype == "U8":
-        return _packed_four_bits(parts), weight.elements * 2
-    if weight.dtype == "I8":
-        return ("bnb_int8" if "weight.SCB" in parts or "SCB" in parts else "int8_w8a8"), weight.elements
-    plain = weight_formats.safetensors_types().get(weight.dtype)
-    if plain is None or BITS[weight.dtype] != plain[1]:
-        return ("other" if weight.dtype in BITS and weight.dtype not in PACKED else "unknown"), weight.elements
-    return plain[0], weight.elements
 
 
 def _plain(weight: StoredTensor, types: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
@@ -177,6 +105,6 @@ def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
             # Scales of the KV cache and the like belong to no weight: their bytes count, their numbers do not.
             found.append(Matrix(bare(module), "fp32", 0, size, 0))
             continue
-        name, parameters = _recognised(parts)
-        found.append(Matrix(bare(module.removesuffix(".bias")), name, parameters, size))
+        told = recognised(parts)
+        found.append(Matrix(bare(module.removesuffix(".bias")), told.format, told.parameters, size, 1, told.open))
     return found

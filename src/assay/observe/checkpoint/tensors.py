@@ -1,5 +1,6 @@
 """What a layout says about a model: its tensors with role and shape, and its layers with the state they keep."""
 
+import math
 from typing import NamedTuple
 
 from assay.types.model import LayerGroup, Role
@@ -34,10 +35,7 @@ class Tensor(NamedTuple):
     @property
     def elements(self) -> int:
         """Elements of one copy."""
-        product = 1
-        for size in self.shape:
-            product *= size
-        return product
+        return math.prod(self.shape)
 
 
 class Layout(NamedTuple):
