@@ -9,12 +9,16 @@ from assay.errors import MalformedFile
 from assay.observe.checkpoint import files
 
 MAX_FILES = 4096
+SUFFIX = ".index.json"
 LONG_BYTES = 4 * 2**20
 MAX_TENSORS = 500_000
+_INDEX = re.compile(r".\.index(\.[A-Za-z0-9_-]{1,64})?\.json\Z")
 _MAP = re.compile(rb'"weight_map"[ \t\r\n]*:[ \t\r\n]*\{')
 _ENTRY = re.compile(
     rb'[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*([,}])', re.ASCII
 )
+
+_PART = re.compile(r"(?P<base>.+)-(?P<part>[0-9]{4,6})-of-(?P<parts>[0-9]{4,6})(?P<end>\.[a-z]+)", re.ASCII)
 
 
 class Index(NamedTuple):
@@ -27,6 +31,11 @@ class Index(NamedTuple):
 
     files: list[str]
     tensors: set[int]
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is an index by its name; variants are called `model.safetensors.index.fp16.json`."""
+    return _INDEX.search(path.name) is not None
 
 
 def hashed(name: str) -> int:
@@ -85,6 +94,8 @@ def read(index: Path) -> Index:
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
     found, tensors = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
     names = sorted(found)
+    if not names:
+        raise files.malformed(str(index), "missing_key", field="weight_map")
     if len(names) > MAX_FILES:
         raise files.malformed(str(index), "out_of_range", field="weight_map")
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
@@ -96,6 +107,39 @@ def read(index: Path) -> Index:
 def listed(index: Path) -> list[str]:
     """The files that an index names, each once, sorted; raises what `read` raises."""
     return read(index).files
+
+
+def parts(name: str) -> list[str]:
+    """The files that belong to one called `model-00002-of-00004.safetensors`, itself among them; else the name alone.
+
+    Transformers and mlx-lm name them so: an index may be lost, the names still say how many there are.
+    """
+    found = _PART.fullmatch(name)
+    number = 1 if found is None else int(found["parts"])
+    if found is None or not 1 <= int(found["part"]) <= number <= MAX_FILES:
+        return [name]
+    width, total = len(found["part"]), found["parts"]
+    return [f"{found['base']}-{part:0{width}d}-of-{total}{found['end']}" for part in range(1, number + 1)]
+
+
+def all_parts(path: Path) -> list[Path]:
+    """A file and the others that belong to it by its name.
+
+    Raises:
+        MalformedFile: one of them is missing.
+    """
+    found = [path.with_name(name) for name in parts(path.name)]
+    missing = next((other for other in found if not files.reachable(other)), None)
+    if missing is not None:
+        raise files.malformed(str(path), "missing_shard", field=missing.name)
+    return found
+
+
+def beside(path: Path) -> Path | None:
+    """The index of a file that is one of several parts by its name, where it lies beside it under the same name."""
+    found = _PART.fullmatch(path.name)
+    index = None if found is None else path.with_name(f"{found['base']}{found['end']}{SUFFIX}")
+    return index if index is not None and files.present(index) else None
 
 
 def _entries(content: bytes, file: str) -> Iterable[tuple[str, str]]:
