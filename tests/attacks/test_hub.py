@@ -24,7 +24,16 @@ from assay.errors import (
     UnsupportedArchitecture,
     UnsupportedFile,
 )
-from assay.observe.checkpoint import gguf, hub, hub_errors, hub_transfer, read
+from assay.observe.checkpoint import (
+    gguf,
+    hub,
+    hub_errors,
+    hub_headers,
+    hub_transfer,
+    read,
+    safetensors,
+    safetensors_header,
+)
 
 
 @pytest.fixture
@@ -270,12 +279,27 @@ def test_a_gguf_header_that_lies(server: Hub, head: bytes, size: int, code: str,
 
 
 def test_a_gguf_header_that_never_ends(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MAX_HEADER_BYTES", 4 * 2**20)
+    monkeypatch.setattr(hub_headers, "MAX_GGUF_BYTES", 4 * 2**20)
     # A string of 2 GB as the first key.
     server.repos["owner/tiny"] = {"tiny.gguf": Stored(_gguf(1, 1, (2**31).to_bytes(8, "little")), 10**10)}
     error = _refused("owner/tiny", MalformedFile)
     assert _code(error) == "header_too_long"
     assert server.weight_bytes < 5 * 2**20
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_header_that_its_reader_would_refuse_is_not_fetched(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, over: int
+) -> None:
+    stored = hub_server.single()["model.safetensors"]
+    monkeypatch.setattr(safetensors_header, "MAX_BYTES", len(stored.head) - 8 - over)
+    server.repos["owner/tiny"] = hub_server.single()
+    if not over:
+        assert read.read("owner/tiny").container == "safetensors"
+        return
+    monkeypatch.setattr(safetensors, "MAX_BYTES", safetensors_header.MAX_BYTES)
+    _refused("owner/tiny", MalformedFile)
+    assert server.ranges() == ["bytes=0-7"]
 
 
 def test_a_size_that_no_file_has(server: Hub) -> None:
@@ -338,7 +362,7 @@ def test_a_disk_that_is_full(server: Hub, monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(28, "No space left on device")
 
     server.repos["owner/tiny"] = hub_server.single()
-    monkeypatch.setattr(hub, "_write", full)
+    monkeypatch.setattr(hub_headers, "_write", full)
     error = _refused("owner/tiny", PermissionRefused)
     assert (_code(error), error.message.parameters) == ("disk", (("system", "ENOSPC"),))
 
@@ -387,5 +411,5 @@ def test_the_program_says_it_in_two_lines(
 
 def test_the_smallest_sizes_are_the_reader_s() -> None:
     # The check before the growing range must never refuse what the reader takes.
-    assert not hub._impossible(_gguf(4, 3), 4 * gguf.SMALLEST_TENSOR)
-    assert hub._impossible(_gguf(5, 3), 4 * gguf.SMALLEST_TENSOR)
+    assert not hub_headers._impossible(_gguf(4, 3), 4 * gguf.SMALLEST_TENSOR)
+    assert hub_headers._impossible(_gguf(5, 3), 4 * gguf.SMALLEST_TENSOR)

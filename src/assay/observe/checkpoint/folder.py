@@ -26,7 +26,9 @@ CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
 SAFETENSORS = ".safetensors"
 INDEX = f"model{SAFETENSORS}{shard_index.SUFFIX}"
+ADAPTERS = ("adapter_", "adapters.")
 CONSOLIDATED = "consolidated"
+PUBLISHERS_INDEX = f"{CONSOLIDATED}{SAFETENSORS}{shard_index.SUFFIX}"
 
 
 class Shards(NamedTuple):
@@ -53,9 +55,9 @@ def _listed(folder: Path) -> list[str]:
         raise files.unreadable(folder, error) from error
 
 
-def _own_weights(folder: Path) -> list[str]:
-    """Names of the safetensors files of a folder: the repository's, or else the publisher's `consolidated` ones."""
-    found = [name for name in _listed(folder) if name.endswith(SAFETENSORS) and not name.startswith("adapter")]
+def own_weights(names: list[str]) -> list[str]:
+    """Of the names in a folder its safetensors files: the repository's, or else the publisher's `consolidated` ones."""
+    found = [name for name in names if name.endswith(SAFETENSORS) and not name.startswith("adapter")]
     return [name for name in found if not name.startswith(CONSOLIDATED)] or found
 
 
@@ -64,7 +66,7 @@ def _indexed(index: Path) -> Shards:
     said = shard_index.read(index)
     paths = [index.with_name(name) for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
-    if missing and (len(missing) < len(paths) or _own_weights(index.parent)):
+    if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)
     return Shards([] if missing else paths, said.tensors)
 
@@ -73,8 +75,8 @@ def _shards(folder: Path) -> Shards:
     index = folder / INDEX
     if files.present(index):
         return _indexed(index)
-    names = _own_weights(folder)
-    publishers = folder / f"{CONSOLIDATED}{SAFETENSORS}{shard_index.SUFFIX}"
+    names = own_weights(_listed(folder))
+    publishers = folder / PUBLISHERS_INDEX
     if names and names[0].startswith(CONSOLIDATED) and files.present(publishers):
         return _indexed(publishers)
     for name in names:
@@ -181,7 +183,7 @@ def _unread(folder: Path) -> str | None:
 
 def with_adapter(found: Model, folder: Path) -> Model:
     """The model, and a warning when an adapter lies in its folder."""
-    names = [name for name in _listed(folder) if name.startswith(("adapter_", "adapters."))]
+    names = [name for name in _listed(folder) if name.startswith(ADAPTERS)]
     weights = [name for name in names if not name.endswith(".json")] or names
     if not weights:
         return found
