@@ -319,6 +319,7 @@ def gguf_file(path: Any, *, tokens: int = 1000, part: int = 0, parts: int = 1) -
     if parts > 1:
         writer.add_uint16("split.no", part)
         writer.add_uint16("split.count", parts)
+        writer.add_int32("split.tensors.count", 11)
     tensors = {"token_embd.weight": (1000, 64), "output.weight": (1000, 64), "output_norm.weight": (64,)}
     for layer in range(2):
         for name, shape in (("attn_q", (64, 64)), ("attn_k", (32, 64)), ("ffn_up", (128, 64)), ("attn_norm", (64,))):
