@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import hub_server
 import pytest
@@ -102,6 +104,7 @@ def test_a_missing_revision(server: Hub) -> None:
         ("429", NetworkFailure, "rate_limit"),
         ("500", NetworkFailure, "status"),
         ("503", NetworkFailure, "status"),
+        ("odd", NetworkFailure, "not_a_hub"),
     ],
 )
 def test_statuses(server: Hub, fault: str, kind: type[AssayError], code: str) -> None:
@@ -113,6 +116,15 @@ def test_statuses(server: Hub, fault: str, kind: type[AssayError], code: str) ->
 def test_a_page_that_asks_to_log_in_is_no_hub(server: Hub) -> None:
     server.faults["*"] = "html"
     assert _code(_refused("owner/tiny", NetworkFailure)) == "not_a_hub"
+
+
+def test_a_length_that_no_disk_has_is_said_by_assay_alone(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    server.repos["owner/tiny"] = hub_server.single()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=0))
+    read.read("owner/tiny")
+    assert not [warning for warning in recwarn if "disk space" in str(warning.message)]
 
 
 def test_a_silent_server(server: Hub) -> None:

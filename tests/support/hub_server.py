@@ -131,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.hub.fault(repo)
         if fault.isdigit():
             self._send(int(fault))
+        elif fault == "odd":
+            self._send(500, b'{"error": "\xff"}', Content_Type="application/json")
         elif fault == "bad_token":
             self._refuse(401, "", "Invalid credentials in Authorization header")
         elif repo not in self.hub.repos:

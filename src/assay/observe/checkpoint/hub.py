@@ -8,6 +8,7 @@ holds whole are read there.
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -116,10 +117,14 @@ def _quiet(module: Any) -> Iterator[None]:
     bars = module.constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not module.utils.are_progress_bars_disabled()
     if bars:
         module.utils.disable_progress_bars()
-    if not os.environ.get("HF_HUB_VERBOSITY") and not module.constants.HF_DEBUG:
+    quiet = not os.environ.get("HF_HUB_VERBOSITY") and not module.constants.HF_DEBUG
+    if quiet:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            if quiet:
+                warnings.filterwarnings("ignore", module="huggingface_hub")
+            yield
     finally:
         logger.setLevel(level)
         if bars:
