@@ -231,6 +231,8 @@ def test_an_index_of_another_name_lists_its_own_files(tmp_path: Path, name: str)
     sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": layer(1)})
     (tmp_path / folder.INDEX).rename(tmp_path / name)
     assert read(tmp_path / name).weights.value == 2 * PARAMETERS
+    write(tmp_path / "b.safetensors", dict([*layer(1).items()][1:]))
+    assert refused(tmp_path / name)[:2] == ("missing_storage", next(iter(layer(1))))
     (tmp_path / "b.safetensors").unlink()
     assert refused(tmp_path / name)[:2] == ("missing_shard", "b.safetensors")
 

@@ -37,10 +37,12 @@ class Shards(NamedTuple):
     Attributes:
         paths: those to read.
         tensors: what the index lists, as `shard_index.hashed` gives it; None without an index.
+        source: where that index lies.
     """
 
     paths: list[Path]
-    tensors: set[int] | None
+    tensors: set[int] | None = None
+    source: Path | None = None
 
 
 def _listed(folder: Path) -> list[str]:
@@ -68,7 +70,7 @@ def _indexed(index: Path) -> Shards:
     missing = [path for path in paths if not files.reachable(path)]
     if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
         raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    return Shards([] if missing else paths, said.tensors)
+    return Shards([] if missing else paths, said.tensors, index)
 
 
 def _shards(folder: Path) -> Shards:
@@ -81,7 +83,7 @@ def _shards(folder: Path) -> Shards:
         return _indexed(publishers)
     for name in names:
         shard_index.all_parts(folder / name)
-    return Shards([folder / name for name in names], None)
+    return Shards([folder / name for name in names])
 
 
 def shards(folder: Path) -> list[Path]:
@@ -112,10 +114,10 @@ def tensors(read: Shards) -> list[StoredTensor]:
         if len(names) < len(found):
             earlier = {tensor.name for tensor in found[: -len(more)]}
             raise files.malformed(str(path), "repeated_key", next(one.name for one in more if one.name in earlier))
-    if read.tensors is not None:
-        held = {shard_index.hashed(name) for name in names}
+    if read.source is not None and read.tensors is not None:
+        held = set(map(shard_index.hashed, names))
         if not read.tensors <= held:
-            raise shard_index.lacking(read.paths[0].with_name(INDEX), held)
+            raise shard_index.lacking(read.source, held)
     return found
 
 
@@ -213,7 +215,7 @@ def from_folder(folder: Path) -> Model:
     path = folder / CONFIG
     configured = files.present(path)
     document = files.read_object(path) if configured else {}
-    read = _shards(folder) if configured else Shards([], None)
+    read = _shards(folder) if configured else Shards([])
     if read.paths:
         origin = config.Origin(display_name(folder), str(path), "safetensors", (read.paths[0].name,))
         return with_adapter(of_files(read, document, origin), folder)
@@ -262,7 +264,7 @@ def _belonging(path: Path) -> Shards:
             found = _indexed(place)
             if path.name in {other.name for other in found.paths}:
                 return found
-    return Shards(shard_index.all_parts(path), None)
+    return Shards(shard_index.all_parts(path))
 
 
 def _of_shards(read: Shards, named: Path) -> Model:

@@ -1,9 +1,10 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assay.errors import MalformedFile
 from assay.observe.checkpoint import files
@@ -11,6 +12,7 @@ from assay.observe.checkpoint import files
 MAX_FILES = 4096
 SUFFIX = ".index.json"
 LONG_BYTES = 4 * 2**20
+PIECE_BYTES = 2**18
 MAX_TENSORS = 500_000
 _INDEX = re.compile(r".\.index(\.[A-Za-z0-9_-]{1,64})?\.json\Z")
 _MAP = re.compile(rb'"weight_map"[ \t\r\n]*:[ \t\r\n]*\{')
@@ -40,7 +42,7 @@ def is_index(path: Path) -> bool:
 
 def hashed(name: str) -> int:
     """The number by which a tensor's name is found in an index."""
-    return hash(name.encode("utf-8", "surrogatepass"))
+    return hash(name)
 
 
 def _mapping(content: bytes, file: str) -> dict[str, str]:
@@ -55,8 +57,62 @@ def _parsed(content: bytes, file: str) -> tuple[set[str], set[int]]:
     return set(mapping.values()), set(map(hashed, mapping))
 
 
+class _NotFlatError(ValueError):
+    """A part of an index is no list of pairs of texts."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return pairs
+
+
+_PAIRS = json.JSONDecoder(object_pairs_hook=_pairs)
+
+
+def _piece(text: str, names: set[str], seen: set[int]) -> int:
+    """Take over the entries of a part of the map; how many there are.
+
+    Raises:
+        _NotFlatError, ValueError, RecursionError: it is something else.
+    """
+    pairs: list[tuple[str, Any]] = _PAIRS.decode(f"{{{text}}}")
+    values = {value if type(value) is str else None for _, value in pairs}  # a list cannot be in a set
+    if None in values:
+        raise _NotFlatError
+    names |= values  # type: ignore[arg-type]
+    seen.update([hash(key) for key, _ in pairs])
+    return len(pairs)
+
+
+def _in_pieces(content: bytes, file: str) -> tuple[set[str], set[int]] | None:
+    """The files of a long index, some thousand entries at once; None where it is not as plain as writers write it."""
+    start = _MAP.search(content)
+    end = -1 if start is None else content.find(b"}", start.end())
+    if start is None or end < 0:
+        return None
+    names: set[str] = set()
+    seen: set[int] = set()
+    tensors, position = 0, start.end()
+    try:
+        while position < end:
+            cut = content.find(b'",', min(position + PIECE_BYTES, end), end)
+            stop = end if cut < 0 else cut + 1
+            if stop - position > 2 * PIECE_BYTES:  # as a tree it could take fifty times as much
+                return None
+            tensors += _piece(content[position:stop].decode("utf-8"), names, seen)
+            if tensors > MAX_TENSORS or len(names) > MAX_FILES:
+                return None
+            position = stop + 1
+    except (ValueError, RecursionError):
+        return None
+    files.parse_object(content[: start.end()] + content[end:], file)  # what stands around the map
+    return (names, seen) if len(seen) == tensors else None
+
+
 def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
     """The files of a long index, entry by entry: a tree of 200,000 names takes 130 MB."""
+    found = _in_pieces(content, file)
+    if found is not None:
+        return found
     start = _MAP.search(content)
     if start is None:
         raise files.malformed(file, "not_object", field="weight_map")
@@ -73,7 +129,7 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
         names.add(name)
         if len(names) > MAX_FILES:
             raise files.malformed(file, "out_of_range", field="weight_map")
-        seen.add(hash(key))
+        seen.add(hash(key.decode("utf-8", "replace")))
         position = entry.end()
     files.parse_object(content[: start.end()] + b"}" + content[position:], file)  # what stands around the map
     if len(seen) < tensors:
