@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import hub_server
 import pytest
@@ -125,6 +126,12 @@ def test_a_length_that_no_disk_has_is_said_by_assay_alone(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=0))
     read.read("owner/tiny")
     assert not [warning for warning in recwarn if "disk space" in str(warning.message)]
+
+
+@pytest.mark.parametrize("size", [{}, [], "9", -1, 1.5, True])
+def test_a_listing_of_sizes_that_are_none(server: Hub, size: Any) -> None:
+    server.repos["owner/tiny"] = hub_server.single() | {"model.safetensors": Stored(b"", size)}
+    assert _code(_refused("owner/tiny", NetworkFailure)) == "not_a_hub"
 
 
 def test_a_silent_server(server: Hub) -> None:

@@ -204,6 +204,8 @@ class Remote:
             sizes = {item.rfilename: item.size for item in info.siblings or ()}
         if not isinstance(info.sha, str) or not re.fullmatch(r"[0-9a-f]{40}", info.sha):
             raise network(place, "error.hub.not_a_hub")
+        if any(size is not None and (type(size) is not int or size < 0) for size in sizes.values()):
+            raise network(place, "error.hub.not_a_hub")
         known = {name: size for name, size in sizes.items() if isinstance(name, str) and _inside(name)}
         return Listing(str(info.id or place.repo), info.sha, known)
 
