@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedFile
+from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import files, folder, shard_index
 from assay.observe.checkpoint.read import read
 
@@ -178,7 +178,7 @@ def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
     assert caught.value.candidates == ("a.gguf", "b.gguf")
 
 
-@pytest.mark.parametrize("name", ["consolidated.safetensors", "consolidated.00.pth", "tf_model.h5"])
+@pytest.mark.parametrize("name", ["consolidated.00.pth", "tf_model.h5"])
 def test_weights_that_no_reader_opens(tmp_path: Path, name: str) -> None:
     write(laid(tmp_path) / name, whole())
     with pytest.raises(UnsupportedFile) as caught:
@@ -199,3 +199,104 @@ def test_an_adapter_beside_a_model(tmp_path: Path, *, beside: bool) -> None:
     assert found.weights.value == 2 * PARAMETERS
     (note,) = [note for note in found.notes if note.code == "note.adapter_beside"]
     assert (note.level, dict(note.parameters)["file"]) == ("warning", "adapter_model.safetensors")
+
+
+SHARDS = {
+    "model-00001-of-00002.safetensors": {**around(), **layer(0)},
+    "model-00002-of-00002.safetensors": layer(1),
+}
+
+
+def test_an_index_reads_as_its_folder_does(tmp_path: Path) -> None:
+    sharded(tmp_path, SHARDS)
+    assert read(tmp_path / folder.INDEX) == read(tmp_path)
+    assert read(tmp_path / folder.INDEX).weights.value == 2 * PARAMETERS
+    (tmp_path / "model-00002-of-00002.safetensors").unlink()
+    assert refused(tmp_path / folder.INDEX) == refused(tmp_path)
+    assert refused(tmp_path / folder.INDEX)[:2] == ("missing_shard", "model-00002-of-00002.safetensors")
+
+
+def test_an_index_without_a_configuration(tmp_path: Path) -> None:
+    (sharded(tmp_path, SHARDS) / "config.json").unlink()
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(tmp_path / folder.INDEX)
+    assert (caught.value.message.code, caught.value.exit_code) == ("error.no_config_beside", 3)
+    for name in SHARDS:
+        (tmp_path / name).unlink()
+    assert refused(tmp_path / folder.INDEX)[:2] == ("missing_shard", min(SHARDS))
+
+
+@pytest.mark.parametrize("name", ["other.safetensors.index.json", "model.safetensors.index.fp16.json"])
+def test_an_index_of_another_name_lists_its_own_files(tmp_path: Path, name: str) -> None:
+    sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": layer(1)})
+    (tmp_path / folder.INDEX).rename(tmp_path / name)
+    assert read(tmp_path / name).weights.value == 2 * PARAMETERS
+    write(tmp_path / "b.safetensors", dict([*layer(1).items()][1:]))
+    assert refused(tmp_path / name)[:2] == ("missing_storage", next(iter(layer(1))))
+    (tmp_path / "b.safetensors").unlink()
+    assert refused(tmp_path / name)[:2] == ("missing_shard", "b.safetensors")
+
+
+def test_an_index_that_lists_nothing(tmp_path: Path) -> None:
+    sharded(tmp_path, {}, {})
+    assert refused(tmp_path)[:2] == refused(tmp_path / folder.INDEX)[:2] == ("missing_key", "weight_map")
+
+
+@pytest.mark.parametrize("named", [*SHARDS])
+@pytest.mark.parametrize("index", [folder.INDEX, None], ids=["indexed", "loose"])
+def test_a_shard_stands_for_the_whole_model(tmp_path: Path, named: str, index: str | None) -> None:
+    sharded(tmp_path, SHARDS)
+    if index is None:
+        (tmp_path / folder.INDEX).unlink()
+    found = read(tmp_path / named)
+    assert (found.weights.value, found.parameters, found.doubts) == (2 * PARAMETERS, PARAMETERS, ())
+    (other,) = SHARDS.keys() - {named}
+    (tmp_path / other).unlink()
+    assert refused(tmp_path / named)[:2] == ("missing_shard", other)
+    assert refused(tmp_path)[:2] == ("missing_shard", other)
+
+
+def test_a_shard_whose_index_has_its_own_name(tmp_path: Path) -> None:
+    shards = {name.replace("model", "other"): shapes for name, shapes in SHARDS.items()}
+    sharded(tmp_path, shards)
+    (tmp_path / folder.INDEX).rename(tmp_path / "other.safetensors.index.json")
+    mapping = {tensor: name for name, shapes in shards.items() for tensor in shapes} | {"more": "more.safetensors"}
+    (tmp_path / "other.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}))
+    assert refused(tmp_path / min(shards))[:2] == ("missing_shard", "more.safetensors")
+
+
+def publishers() -> Shapes:
+    """The same model under the names of its publisher."""
+    names = {"model.": "", "embed_tokens": "tok_embeddings", "lm_head": "output", "self_attn": "attention",
+             "q_proj": "wq", "k_proj": "wk", "v_proj": "wv", "o_proj": "wo", "mlp": "feed_forward", "gate_proj": "w1",
+             "up_proj": "w3", "down_proj": "w2", "input_layernorm": "attention_norm",
+             "post_attention_layernorm": "ffn_norm"}  # fmt: skip
+    found: Shapes = {}
+    for name, entry in whole().items():
+        for theirs, own in names.items():
+            name = name.replace(theirs, own)  # noqa: PLW2901 - step by step
+        found[name] = entry
+    return found
+
+
+def test_weights_under_the_names_of_their_publisher(tmp_path: Path) -> None:
+    write(laid(tmp_path) / "consolidated.safetensors", publishers())
+    found = read(tmp_path)
+    assert (found.weights.value, found.parameters, found.doubts) == (2 * PARAMETERS, PARAMETERS, ())
+    write(tmp_path / "model.safetensors", whole())
+    assert {(group.role, group.size) for group in read(tmp_path).groups} == {(g.role, g.size) for g in found.groups}
+    assert read(tmp_path).sources == ("model.safetensors",)
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_parts_of_the_publishers_weights(tmp_path: Path, *, indexed: bool) -> None:
+    names = [f"consolidated-{part:05d}-of-00002.safetensors" for part in (1, 2)]
+    tensors = list(publishers().items())
+    for name, part in zip(names, (tensors[::2], tensors[1::2]), strict=True):
+        write(laid(tmp_path) / name, dict(part))
+    if indexed:
+        mapping = dict.fromkeys(dict(tensors), names[0]) | dict.fromkeys(dict(tensors[1::2]), names[1])
+        (tmp_path / "consolidated.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}))
+    assert read(tmp_path).weights.value == 2 * PARAMETERS
+    (tmp_path / names[1]).unlink()
+    assert refused(tmp_path)[:2] == ("missing_shard", names[1])

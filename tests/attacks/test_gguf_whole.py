@@ -94,12 +94,12 @@ def test_a_mixture_says_how_many_experts_run(tmp_path: Path, chosen: int | None)
     assert refused(path).field == "llama.expert_used_count"
 
 
-def split(folder: Path, tensors: Shapes, announced: int, second: str = "llama") -> Path:
-    """The first of two parts with all of `tensors`."""
+def split(folder: Path, tensors: Shapes, announced: int | None, second: str = "llama", number: int = 1) -> Path:
+    """The first of two parts with all of `tensors`; the second says to be that `number`."""
     names = list(tensors)
     for part, held in enumerate((names[:9], names[9:])):
         path = folder / f"m-{part + 1:05d}-of-00002.gguf"
-        keys = {"split.no": part, "split.count": 2, "split.tensors.count": announced}
+        keys = {"split.no": part * number, "split.count": 2, "split.tensors.count": announced}
         write(path, {name: tensors[name] for name in held}, second if part else "llama", keys)
     return folder / "m-00001-of-00002.gguf"
 
@@ -178,10 +178,167 @@ def test_what_is_not_whole_is_not_said_to_fit(tmp_path: Path, tensors: Shapes, d
 
 def test_blocks_of_one_kind_each_are_whole(tmp_path: Path) -> None:
     attention = {f"blk.0.{part}.weight": BLOCK[part] for part in ("attn_q", "attn_k", "attn_v", "attn_output")}
-    state, feeding = {"blk.1.ssm_in.weight": (HIDDEN, 64)}, {"blk.2.ffn_up.weight": (HIDDEN, 128)}
+    state = {"blk.1.ssm_in.weight": (HIDDEN, 164), "blk.1.ssm_conv1d.weight": (4, 96),
+             "blk.1.ssm_out.weight": (64, HIDDEN)}  # fmt: skip
+    feeding = {"blk.2.ffn_up.weight": (HIDDEN, 128), "blk.2.ffn_down.weight": (128, HIDDEN)}
     keys = {"ssm__conv_kernel": 4, "ssm__inner_size": 64, "ssm__state_size": 16, "ssm__group_count": 1}
     keys |= {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
     path = write(tmp_path / "a.gguf", TOP | attention | state | feeding, "nemotron_h", **keys)
     assert read(path).doubts == ()
     keys = {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
-    assert read(write(tmp_path / "b.gguf", TOP | attention | feeding, "deci", **keys)).doubts == ()
+    gate = {"blk.2.ffn_gate.weight": (HIDDEN, 128)}
+    assert read(write(tmp_path / "b.gguf", TOP | attention | feeding | gate, "deci", **keys)).doubts == ()
+
+
+def test_a_split_model_says_how_many_tensors_it_has_and_which_part_is_which(tmp_path: Path) -> None:
+    error = refused(split(tmp_path, blocks(), None))
+    assert (error.message.code, error.field) == ("error.malformed.missing_key", "split.tensors.count")
+    assert refused(split(tmp_path, blocks(), len(blocks()), number=2)).field == "split.no"
+    keys = {"split.no": 1, "split.count": 1}
+    assert refused(write(tmp_path / "a.gguf", blocks(), whole=keys)).field == "split.no"
+
+
+def lacks(path: Path) -> dict[str, str]:
+    """What the doubts say is missing or too small, by tensor; none of it may fit."""
+    found = {
+        str(dict(doubt.parameters).get("tensor")): doubt.code.removeprefix("doubt.") for doubt in read(path).doubts
+    }
+    assert not found or exit_code(path) == 3
+    return {tensor: code for tensor, code in found.items() if tensor != "None"}
+
+
+MATRICES = [part for part, shape in BLOCK.items() if len(shape) > 1]
+
+
+@pytest.mark.parametrize("part", MATRICES)
+@pytest.mark.parametrize("every", [True, False])
+def test_a_block_without_one_of_its_matrices(tmp_path: Path, part: str, *, every: bool) -> None:
+    tensors = blocks()
+    for block in (0, 1) if every else (1,):
+        del tensors[f"blk.{block}.{part}.weight"]
+    path = write(tmp_path / "a.gguf", tensors)
+    assert lacks(path) == {f"blk.{0 if every else 1}.{part}.weight": "tensor_missing"}
+    assert {doubt.code for doubt in read(path).doubts} == {"doubt.blocks_missing", "doubt.tensor_missing"}
+
+
+@pytest.mark.parametrize("part", ["attn_q", "attn_output", "ffn_up", "ffn_gate", "ffn_down"])
+def test_a_matrix_smaller_than_described(tmp_path: Path, part: str) -> None:
+    inputs, outputs = BLOCK[part]
+    tensors = blocks() | {f"blk.1.{part}.weight": (inputs, outputs - 1)}
+    assert lacks(write(tmp_path / "a.gguf", tensors)) == {f"blk.1.{part}.weight": "tensor_small"}
+    assert lacks(write(tmp_path / "b.gguf", blocks() | {f"blk.1.{part}.weight": (inputs, outputs + 1)})) == {}
+
+
+def test_the_table_has_a_row_for_each_word(tmp_path: Path) -> None:
+    tensors = blocks() | {"token_embd.weight": (HIDDEN, WORDS - 1)}
+    assert lacks(write(tmp_path / "a.gguf", tensors)) == {"token_embd.weight": "tensor_small"}
+    assert lacks(write(tmp_path / "b.gguf", blocks() | {"output.weight": (HIDDEN, WORDS - 1)})) == {
+        "output.weight": "tensor_small"
+    }
+
+
+def mixture(**changed: tuple[int, ...] | None) -> Shapes:
+    """The whole model with experts."""
+    dense = dict.fromkeys(("ffn_up", "ffn_gate", "ffn_down"))
+    return blocks(**dense, **(EXPERTS | {"ffn_gate_inp": (HIDDEN, 8)} | changed))
+
+
+SPARSE = {"expert_count": 8, "expert_used_count": 2}
+
+
+@pytest.mark.parametrize(
+    ("changed", "keys", "found"),
+    [
+        ({}, {}, {}),
+        ({"ffn_gate_inp": None}, {}, {"blk.0.ffn_gate_inp.weight": "tensor_missing"}),
+        ({"ffn_gate_exps": None}, {}, {"blk.0.ffn_gate_exps.weight": "tensor_missing"}),
+        ({"ffn_gate_exps": None, "ffn_up_exps": None, "ffn_gate_up_exps": (HIDDEN, 256, 8)}, {}, {}),
+        ({"ffn_down_exps": (128, HIDDEN, 7)}, {}, {"blk.0.ffn_down_exps.weight": "tensor_small"}),
+        ({"ffn_up_exps": (HIDDEN, 64, 8)}, {}, {"blk.0.ffn_up_exps.weight": "tensor_small"}),
+        ({}, {"leading_dense_block_count": 1}, {"blk.0.ffn_up.weight": "tensor_missing"}),
+        ({}, {"expert_shared_count": 1}, {"blk.0.ffn_up_shexp.weight": "tensor_missing"}),
+    ],
+)
+def test_blocks_of_experts(tmp_path: Path, changed: Any, keys: dict[str, int], found: dict[str, str]) -> None:
+    assert lacks(write(tmp_path / "a.gguf", mixture(**changed), **SPARSE, **keys)) == found
+
+
+def test_fused_matrices_are_whole_and_have_all_rows(tmp_path: Path) -> None:
+    fused = dict.fromkeys(("attn_q", "attn_k", "attn_v", "ffn_gate"))
+    whole = blocks(**fused, attn_qkv=(HIDDEN, 128), ffn_up=(HIDDEN, 256))
+    assert lacks(write(tmp_path / "a.gguf", whole, "phi3")) == {}
+    small = blocks(**fused, attn_qkv=(HIDDEN, 127), ffn_up=(HIDDEN, 256))
+    assert lacks(write(tmp_path / "b.gguf", small, "phi3")) == {"blk.0.attn_qkv.weight": "tensor_small"}
+    without = blocks(**fused, attn_qkv=(HIDDEN, 128), ffn_up=(HIDDEN, 128))
+    assert len(lacks(write(tmp_path / "c.gguf", without, "phi3"))) == 1
+
+
+LATENT = {
+    "attn_q": (HIDDEN, 128), "attn_k": None, "attn_v": None, "attn_kv_a_mqa": (HIDDEN, 48), "attn_k_b": (16, 32, 4),
+    "attn_v_b": (32, 16, 4),
+}  # fmt: skip
+RANKS = {
+    "attention__kv_lora_rank": 32, "rope__dimension_count": 16, "attention__key_length_mla": 32,
+    "attention__value_length_mla": 16,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({}, {}),
+        ({"attn_k_b": None, "attn_v_b": None, "attn_kv_b": (32, 128)}, {}),
+        ({"attn_q": None, "attn_q_a": (HIDDEN, 24), "attn_q_b": (24, 128)}, {}),
+        ({"attn_kv_a_mqa": None}, {"blk.0.attn_kv_a_mqa.weight": "tensor_missing"}),
+        ({"attn_v_b": None}, {"blk.0.attn_v_b.weight": "tensor_missing"}),
+        ({"attn_q": None, "attn_q_a": (HIDDEN, 24)}, {"blk.0.attn_q_b.weight": "tensor_missing"}),
+        ({"attn_k_b": (15, 32, 4)}, {"blk.0.attn_k_b.weight": "tensor_small"}),
+        ({"attn_output": None}, {"blk.0.attn_output.weight": "tensor_missing"}),
+    ],
+)
+def test_latent_attention(tmp_path: Path, changed: Any, found: dict[str, str]) -> None:
+    keys = RANKS | {"attention__q_lora_rank": 24}
+    path = write(tmp_path / "a.gguf", blocks(**(LATENT | changed)), "deepseek2", **keys)
+    assert read(path).layers[0].kind == "mla"
+    assert lacks(path) == found
+
+
+STATE = {"ssm__conv_kernel": 4, "ssm__inner_size": 64, "ssm__state_size": 16, "ssm__group_count": 1}
+LINEAR = {
+    "attn_q": None, "attn_k": None, "attn_v": None, "attn_output": None, "attn_qkv": (HIDDEN, 96),
+    "attn_gate": (HIDDEN, 64), "ssm_conv1d": (4, 96), "ssm_out": (64, HIDDEN), "ssm_beta": (HIDDEN, 4),
+    "ssm_alpha": (HIDDEN, 4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({}, {}),
+        ({"attn_qkv": None, "attn_gate": None, "ssm_in": (HIDDEN, 160)}, {}),
+        ({"ssm_beta": None, "ssm_alpha": None, "ssm_ba": (HIDDEN, 8)}, {}),
+        ({"attn_gate": None}, {"blk.0.attn_gate.weight": "tensor_missing"}),
+        ({"ssm_out": None}, {"blk.0.ssm_out.weight": "tensor_missing"}),
+        ({"attn_qkv": (HIDDEN, 95)}, {"blk.0.attn_qkv.weight": "tensor_small"}),
+    ],
+)
+def test_recurrent_blocks(tmp_path: Path, changed: Any, found: dict[str, str]) -> None:
+    linear = {name: shape for name, shape in blocks(**(LINEAR | changed)).items() if not name.startswith("blk.1.")}
+    full = {name: shape for name, shape in blocks().items() if name.startswith("blk.1.")}
+    assert lacks(write(tmp_path / "a.gguf", linear | full, "qwen35", full_attention_interval=2, **STATE)) == found
+
+
+def test_blocks_that_share_keys_and_values_or_have_no_values(tmp_path: Path) -> None:
+    keys = {"attention__sliding_window": 16, "attention__sliding_window_pattern": 2}
+    full = {name: shape for name, shape in blocks().items() if name != "blk.1.attn_v.weight"}
+    assert lacks(write(tmp_path / "a.gguf", full, "gemma4", **keys)) == {}  # the values are the keys
+    sliding = {name: shape for name, shape in blocks().items() if name != "blk.0.attn_v.weight"}
+    assert lacks(write(tmp_path / "b.gguf", sliding, "gemma4", **keys)) == {"blk.0.attn_v.weight": "tensor_missing"}
+    shared = {name: shape for name, shape in full.items() if name != "blk.1.attn_k.weight"}
+    assert lacks(write(tmp_path / "c.gguf", shared, "gemma4", attention__shared_kv_layers=1, **keys)) == {}
+
+
+def test_a_head_that_no_embedding_stands_for(tmp_path: Path) -> None:
+    head = {"output.weight": (HIDDEN, WORDS)}
+    assert lacks(write(tmp_path / "a.gguf", mixture() | head, "minimax-m2", **SPARSE)) == {}
+    assert lacks(write(tmp_path / "b.gguf", mixture(), "minimax-m2", **SPARSE)) == {"output.weight": "tensor_missing"}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import hub_server
 import pytest
@@ -24,7 +27,16 @@ from assay.errors import (
     UnsupportedArchitecture,
     UnsupportedFile,
 )
-from assay.observe.checkpoint import gguf, hub, hub_errors, hub_transfer, read
+from assay.observe.checkpoint import (
+    gguf,
+    hub,
+    hub_errors,
+    hub_headers,
+    hub_transfer,
+    read,
+    safetensors,
+    safetensors_header,
+)
 
 
 @pytest.fixture
@@ -93,6 +105,7 @@ def test_a_missing_revision(server: Hub) -> None:
         ("429", NetworkFailure, "rate_limit"),
         ("500", NetworkFailure, "status"),
         ("503", NetworkFailure, "status"),
+        ("odd", NetworkFailure, "not_a_hub"),
     ],
 )
 def test_statuses(server: Hub, fault: str, kind: type[AssayError], code: str) -> None:
@@ -103,6 +116,21 @@ def test_statuses(server: Hub, fault: str, kind: type[AssayError], code: str) ->
 
 def test_a_page_that_asks_to_log_in_is_no_hub(server: Hub) -> None:
     server.faults["*"] = "html"
+    assert _code(_refused("owner/tiny", NetworkFailure)) == "not_a_hub"
+
+
+def test_a_length_that_no_disk_has_is_said_by_assay_alone(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    server.repos["owner/tiny"] = hub_server.single()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=0))
+    read.read("owner/tiny")
+    assert not [warning for warning in recwarn if "disk space" in str(warning.message)]
+
+
+@pytest.mark.parametrize("size", [{}, [], "9", -1, 1.5, True])
+def test_a_listing_of_sizes_that_are_none(server: Hub, size: Any) -> None:
+    server.repos["owner/tiny"] = hub_server.single() | {"model.safetensors": Stored(b"", size)}
     assert _code(_refused("owner/tiny", NetworkFailure)) == "not_a_hub"
 
 
@@ -270,12 +298,27 @@ def test_a_gguf_header_that_lies(server: Hub, head: bytes, size: int, code: str,
 
 
 def test_a_gguf_header_that_never_ends(server: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MAX_HEADER_BYTES", 4 * 2**20)
+    monkeypatch.setattr(hub_headers, "MAX_GGUF_BYTES", 4 * 2**20)
     # A string of 2 GB as the first key.
     server.repos["owner/tiny"] = {"tiny.gguf": Stored(_gguf(1, 1, (2**31).to_bytes(8, "little")), 10**10)}
     error = _refused("owner/tiny", MalformedFile)
     assert _code(error) == "header_too_long"
     assert server.weight_bytes < 5 * 2**20
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_header_that_its_reader_would_refuse_is_not_fetched(
+    server: Hub, monkeypatch: pytest.MonkeyPatch, over: int
+) -> None:
+    stored = hub_server.single()["model.safetensors"]
+    monkeypatch.setattr(safetensors_header, "MAX_BYTES", len(stored.head) - 8 - over)
+    server.repos["owner/tiny"] = hub_server.single()
+    if not over:
+        assert read.read("owner/tiny").container == "safetensors"
+        return
+    monkeypatch.setattr(safetensors, "MAX_BYTES", safetensors_header.MAX_BYTES)
+    _refused("owner/tiny", MalformedFile)
+    assert server.ranges() == ["bytes=0-7"]
 
 
 def test_a_size_that_no_file_has(server: Hub) -> None:
@@ -338,7 +381,7 @@ def test_a_disk_that_is_full(server: Hub, monkeypatch: pytest.MonkeyPatch) -> No
         raise OSError(28, "No space left on device")
 
     server.repos["owner/tiny"] = hub_server.single()
-    monkeypatch.setattr(hub, "_write", full)
+    monkeypatch.setattr(hub_headers, "_write", full)
     error = _refused("owner/tiny", PermissionRefused)
     assert (_code(error), error.message.parameters) == ("disk", (("system", "ENOSPC"),))
 
@@ -387,5 +430,5 @@ def test_the_program_says_it_in_two_lines(
 
 def test_the_smallest_sizes_are_the_reader_s() -> None:
     # The check before the growing range must never refuse what the reader takes.
-    assert not hub._impossible(_gguf(4, 3), 4 * gguf.SMALLEST_TENSOR)
-    assert hub._impossible(_gguf(5, 3), 4 * gguf.SMALLEST_TENSOR)
+    assert not hub_headers._impossible(_gguf(4, 3), 4 * gguf.SMALLEST_TENSOR)
+    assert hub_headers._impossible(_gguf(5, 3), 4 * gguf.SMALLEST_TENSOR)

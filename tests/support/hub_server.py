@@ -131,6 +131,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.hub.fault(repo)
         if fault.isdigit():
             self._send(int(fault))
+        elif fault == "odd":
+            self._send(500, b'{"error": "\xff"}', Content_Type="application/json")
         elif fault == "bad_token":
             self._refuse(401, "", "Invalid credentials in Authorization header")
         elif repo not in self.hub.repos:
@@ -319,6 +321,7 @@ def gguf_file(path: Any, *, tokens: int = 1000, part: int = 0, parts: int = 1) -
     if parts > 1:
         writer.add_uint16("split.no", part)
         writer.add_uint16("split.count", parts)
+        writer.add_int32("split.tensors.count", 11)
     tensors = {"token_embd.weight": (1000, 64), "output.weight": (1000, 64), "output_norm.weight": (64,)}
     for layer in range(2):
         for name, shape in (("attn_q", (64, 64)), ("attn_k", (32, 64)), ("ffn_up", (128, 64)), ("attn_norm", (64,))):

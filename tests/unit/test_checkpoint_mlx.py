@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.errors import MalformedFile
+from assay.errors import MalformedFile, UnsupportedFile
+from assay.observe.checkpoint import folder as folders
 from assay.observe.checkpoint import mlx, safetensors
 from assay.observe.checkpoint.read import read
 
@@ -149,3 +150,85 @@ def test_only_configurations_of_mlx_are_recognised() -> None:
     assert mlx.recognised({"quantization": {"group_size": 64, "bits": 4}})
     assert not mlx.recognised({"quantization": {"quant_algo": "FP8"}})
     assert not mlx.recognised({"quantization_config": {"group_size": 64, "bits": 4}})
+
+
+@pytest.mark.parametrize(
+    ("usual", "own", "name"),
+    [
+        ({"group_size": 32, "bits": 4, "mode": "mxfp4"}, {"group_size": 64, "bits": 8}, "mlx_int8"),
+        ({"group_size": 16, "bits": 4, "mode": "nvfp4"}, {"mode": "mxfp8"}, "mlx_mxfp8"),
+        ({"group_size": 32, "bits": 8}, {"group_size": 128}, "mlx_int4"),
+    ],
+)
+def test_what_a_module_does_not_say_is_the_default_of_its_mode(
+    tmp_path: Path, usual: dict[str, Any], own: dict[str, Any], name: str
+) -> None:
+    group, bits, mode = usual["group_size"], usual["bits"], usual.get("mode", "affine")
+    content = {key: entry for key, entry in shapes(group, bits, mode).items() if "embed_tokens" not in key}
+    its = mlx.FLOATING.get(own.get("mode", ""), ("", own.get("group_size", 64), own.get("bits", 4)))
+    content |= packed("model.embed_tokens", (WORDS, HIDDEN), its[1], its[2], own.get("mode", "affine"))
+    model = read(folder(tmp_path, content, usual | {"model.embed_tokens": own}))
+    assert {found.format for found in model.groups if found.role == "embedding"} == {name}
+    assert model.doubts == ()
+    assert model.weights.value == stored(tmp_path)
+    assert set(read(tmp_path / "config.json").groups) == set(model.groups)
+
+
+SETTING = {"group_size": 64, "bits": 4}
+
+
+def in_two(path: Path) -> tuple[Path, list[str]]:
+    """A folder of two shards and their index."""
+    names = [f"model-{part:05d}-of-00002.safetensors" for part in (1, 2)]
+    folder(path, shapes(), SETTING)
+    (path / "model.safetensors").unlink()
+    tensors = list(shapes().items())
+    mapping = {}
+    for name, part in zip(names, (tensors[:9], tensors[9:]), strict=True):
+        write(path / name, dict(part))
+        mapping |= dict.fromkeys(dict(part), name)
+    (path / folders.INDEX).write_text(json.dumps({"weight_map": mapping}))
+    return path, names
+
+
+def refused(path: Path) -> tuple[str, str | None]:
+    with pytest.raises(MalformedFile) as caught:
+        read(path)
+    return caught.value.message.code.removeprefix("error.malformed."), caught.value.field
+
+
+def test_shards_are_read_whole_or_refused(tmp_path: Path) -> None:
+    path, names = in_two(tmp_path)
+    model = read(path)
+    assert model.doubts == ()
+    for name in (*names, folders.INDEX):
+        assert read(path / name).groups == model.groups
+    tensors = list(shapes().items())
+    write(path / names[1], dict(tensors[8:]))
+    assert refused(path) == ("repeated_key", tensors[8][0])
+    write(path / names[1], dict(tensors[10:]))
+    assert refused(path) == ("missing_storage", tensors[9][0])
+    (path / names[1]).unlink()
+    assert refused(path) == ("missing_shard", names[1])
+
+
+def test_an_adapter_beside_is_told(tmp_path: Path) -> None:
+    folder(tmp_path, shapes(), SETTING)
+    write(tmp_path / "adapters.safetensors", {"a.lora_a": ("F32", (4, 4))})
+    notes = {note.code for note in read(tmp_path).notes}
+    assert "note.adapter_beside" in notes
+
+
+def test_weights_that_are_not_read_are_not_passed_over(tmp_path: Path) -> None:
+    folder(tmp_path, shapes(), SETTING)
+    (tmp_path / "model.safetensors").rename(tmp_path / "weights.npz")
+    (tmp_path / "model.npz").write_bytes(b"PK")
+    with pytest.raises(UnsupportedFile) as caught:
+        read(tmp_path)
+    assert caught.value.message.code == "error.weights_not_read"
+
+
+@pytest.mark.parametrize(("group", "bits"), [(16, 4), (64, 7), (256, 4)])
+def test_what_mlx_has_no_kernel_for_is_unknown(group: int, bits: int) -> None:
+    assert mlx.Setting(group, bits, "affine").format == "unknown"
+    assert mlx.Setting(64, 4, "affine").format == "mlx_int4"

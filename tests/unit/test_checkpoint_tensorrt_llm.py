@@ -200,3 +200,14 @@ def test_an_engine_of_a_scheme_without_a_formula_is_unknown(tmp_path: Path) -> N
 
 def test_an_engine_without_its_files(tmp_path: Path) -> None:
     assert "doubt.engine_missing" in {doubt.code for doubt in read(engine(tmp_path, [])).doubts}
+
+
+def test_one_rank_file_stands_for_all(tmp_path: Path) -> None:
+    folder(tmp_path, [rank(ranks=2), rank(ranks=2)], mapping={"world_size": 2, "tp_size": 2})
+    assert read(tmp_path / "rank1.safetensors") == read(tmp_path)
+
+
+def test_an_adapter_beside_is_told(tmp_path: Path) -> None:
+    write(folder(tmp_path, [rank()]) / "adapter_model.safetensors", {"a.lora_A.weight": ("F32", (4, 4))})
+    assert [note.code for note in read(tmp_path).notes] == ["note.adapter_beside"]
+    assert read(tmp_path).parameters == LOGICAL

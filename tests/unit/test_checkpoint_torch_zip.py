@@ -159,3 +159,37 @@ def test_a_file_without_a_configuration(tmp_path: Path) -> None:
     save(tmp_path / "x.pt", {"a": ("FloatStorage", (2,))})
     with pytest.raises(UnsupportedArchitecture):
         read(tmp_path / "x.pt")
+
+
+def test_an_index_or_a_part_without_one_stands_for_the_whole_model(tmp_path: Path) -> None:
+    parts = [f"pytorch_model-{part:05d}-of-00002.bin" for part in (1, 2)]
+    tensors = list(shapes().items())
+    folder(tmp_path, {parts[0]: dict(tensors[:9]), parts[1]: dict(tensors[9:])})
+    assert read(tmp_path / parts[0]).parameters == elements()
+    index = tmp_path / "pytorch_model.bin.index.json"
+    mapping = {title: parts[position > 8] for position, (title, _) in enumerate(tensors)}
+    index.write_text(json.dumps({"weight_map": mapping}), encoding="utf-8")
+    assert read(index) == read(tmp_path)
+    index.unlink()
+    (tmp_path / parts[0]).unlink()
+    with pytest.raises(MalformedFile) as caught:
+        read(tmp_path / parts[1])
+    assert (caught.value.message.code, caught.value.field) == ("error.malformed.missing_shard", parts[0])
+
+
+def test_an_index_without_a_configuration(tmp_path: Path) -> None:
+    save(tmp_path / "a.bin", shapes())
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(shapes(), "a.bin")}), encoding="utf-8")
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(index)
+    assert caught.value.message.code == "error.no_config_beside"
+
+
+def test_an_adapter_beside_is_told(tmp_path: Path) -> None:
+    folder(tmp_path, {"pytorch_model.bin": shapes()})
+    (tmp_path / "adapter_config.json").write_text("{}", encoding="utf-8")
+    save(tmp_path / "adapter_model.bin", {"a.lora_A.weight": ("FloatStorage", (4, 4))})
+    for path in (tmp_path, tmp_path / "pytorch_model.bin"):
+        assert ("note.adapter_beside" in [note.code for note in read(path).notes]) == (path == tmp_path)
+    assert read(tmp_path).parameters == elements()

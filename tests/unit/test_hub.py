@@ -11,15 +11,17 @@ from typing import Any
 import hub_server
 import huggingface_hub
 import pytest
+import torch_files
 from hub_server import COMMIT, Hub, Stored
 from huggingface_hub import constants
 
 from assay.cli.door import Door
 from assay.cli.failure import report_failure
-from assay.errors import MissingExtra, NetworkFailure, UnknownModel, UnsupportedFile
+from assay.errors import MalformedFile, MissingExtra, NetworkFailure, UnknownModel, UnsupportedFile
 from assay.observe import progress
-from assay.observe.checkpoint import folder, hub, hub_transfer, read
+from assay.observe.checkpoint import folder, hub, hub_headers, hub_transfer, read, torch_zip
 from assay.observe.checkpoint.hub_errors import Place
+from assay.report.words import say
 from assay.types.message import Message
 
 LLAMA_BYTES = sum(
@@ -150,7 +152,7 @@ def test_offline_a_whole_snapshot_is_read_by_its_headers(
 def test_a_repository_with_a_configuration_only(server: Hub) -> None:
     server.repos["owner/tiny"] = {
         "config.json": hub_server.single()["config.json"],
-        "pytorch_model.bin": Stored(b"", 9),
+        "training_args.bin": Stored(b"", 9),
     }
     found = read.read("owner/tiny")
     assert found.container == "config"
@@ -188,7 +190,130 @@ def test_several_models_are_named_and_none_is_picked(server: Hub, tmp_path: Path
         "hf:owner/tiny-GGUF@main/tiny-Q4_K_M.gguf",
         "hf:owner/tiny-GGUF@main/tiny-Q8_0.gguf",
     )
+    listed = dict(caught.value.hint.parameters)
+    assert listed["example"] == caught.value.candidates[0]
+    assert listed["names"] == f"{stored.size} tiny-Q4_K_M.gguf\n{stored.size} tiny-Q8_0.gguf"
     assert read.read(caught.value.candidates[0]).name == "owner/tiny-GGUF@main/tiny-Q4_K_M.gguf"
+
+
+def test_a_configuration_beside_gguf_files_does_not_speak_for_them(server: Hub, tmp_path: Path) -> None:
+    config = hub_server.single()["config.json"]
+    parts = [hub_server.gguf_file(tmp_path / f"{part}.gguf", part=part, parts=2) for part in range(2)]
+    names = [f"Q8_0/tiny-Q8_0-{part + 1:05d}-of-00002.gguf" for part in range(2)]
+    files = {"config.json": config, "mmproj-tiny.gguf": Stored(b"", 5), **dict(zip(names, parts, strict=True))}
+    server.repos["owner/tiny-GGUF"] = files
+    found = read.read("owner/tiny-GGUF")
+    assert (found.container, found.name) == ("gguf", f"owner/tiny-GGUF/{names[0]}")
+    server.repos["owner/tiny-GGUF"] = files | {"tiny-F32.gguf": hub_server.gguf_file(tmp_path / "a.gguf")}
+    with pytest.raises(UnknownModel) as caught:
+        read.read("owner/tiny-GGUF")
+    assert caught.value.exit_code == 2
+    sizes = [line.split(" ") for line in str(dict(caught.value.hint.parameters)["names"]).splitlines()]
+    assert ["tiny-F32.gguf", names[0]] == [name for _, name in sorted(sizes, key=lambda line: int(line[0]))]
+    assert {name: int(size) for size, name in sizes}[names[0]] == sum(part.size for part in parts)
+    server.repos["owner/tiny-GGUF"] |= {"model.safetensors": hub_server.single()["model.safetensors"]}
+    assert read.read("owner/tiny-GGUF").container == "safetensors"
+
+
+def test_several_models_are_said_with_their_sizes() -> None:
+    hint = Message("hint.hub.several", (("example", "hf:o/r/a.gguf"), ("names", "4683073184 a.gguf\n0 b c.gguf")))
+    assert say(hint, "en") == "name one, as in hf:o/r/a.gguf: a.gguf (4.36 GiB), b c.gguf"
+
+
+@pytest.mark.parametrize("parts", [0, 2])
+def test_the_publisher_s_own_files(server: Hub, parts: int) -> None:
+    files = hub_server.sharded(parts) if parts else hub_server.single()
+    text = files.pop("model.safetensors.index.json", None)
+    files = {name.replace("model", "consolidated"): stored for name, stored in files.items()}
+    if text is not None:
+        files["consolidated.safetensors.index.json"] = hub_server.whole(
+            text.head.replace(b"model-0", b"consolidated-0")
+        )
+    server.repos["owner/tiny"] = files
+    found = read.read("owner/tiny")
+    assert (found.container, found.weights.value) == ("safetensors", LLAMA_BYTES)
+    server.repos["owner/tiny"] = files | hub_server.single()
+    server.requests.clear()
+    read.read("owner/tiny")
+    assert not [request for request in server.requests if "consolidated" in request.path]
+
+
+def _torch(path: Path, rows: int = 40_000) -> Stored:
+    shapes = {name: ("HalfStorage", tuple(shape)) for name, (_, shape) in hub_server.llama_tensors().items()}
+    shapes["model.filler.weight"] = ("HalfStorage", (rows, 100))
+    return hub_server.whole(torch_files.save(path, shapes).read_bytes())
+
+
+@pytest.mark.parametrize("last", [hub_headers.LAST_BYTES, 64])
+def test_torch_files_are_read_by_their_directory(
+    server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    monkeypatch.setattr(hub_headers, "LAST_BYTES", last)
+    files = {"config.json": hub_server.single()["config.json"], "pytorch_model.bin": _torch(tmp_path / "a.bin")}
+    server.repos["owner/tiny"] = files
+    found = read.read("owner/tiny")
+    there = read.read(_local(tmp_path / "tiny", files))
+    assert (found.container, found.weights.value) == ("torch", LLAMA_BYTES + 2 * 4_000_000)
+    assert (found.groups, found.doubts) == (there.groups, there.doubts)
+    (note,) = [note for note in found.notes if note.code == "note.hub_read"]
+    assert int(dict(note.parameters)["received"] or 0) < 200_000
+
+
+def test_torch_files_by_their_index(server: Hub, tmp_path: Path) -> None:
+    names = [f"pytorch_model-{part:05d}-of-00002.bin" for part in (1, 2)]
+    shapes = {name: ("HalfStorage", tuple(shape)) for name, (_, shape) in hub_server.llama_tensors().items()}
+    files = {"config.json": hub_server.single()["config.json"]}
+    mapping = {}
+    for part, name in enumerate(names):
+        held = dict(list(shapes.items())[part::2])
+        files[name] = hub_server.whole(torch_files.save(tmp_path / name, held).read_bytes())
+        mapping |= dict.fromkeys(held, name)
+    files["pytorch_model.bin.index.json"] = hub_server.whole(json.dumps({"weight_map": mapping}).encode())
+    server.repos["owner/tiny"] = files
+    assert read.read("owner/tiny").weights.value == LLAMA_BYTES
+    del files[names[1]]
+    with pytest.raises(MalformedFile) as caught:
+        read.read("owner/tiny")
+    assert caught.value.field == names[1]
+
+
+def test_an_older_torch_file_is_refused_and_the_configuration_can_be_named(server: Hub) -> None:
+    config = hub_server.single()["config.json"]
+    legacy = Stored(b"\x80\x02" + torch_zip.LEGACY_MAGIC, 10**10)
+    server.repos["owner/tiny"] = {"config.json": config, "pytorch_model.bin": legacy}
+    with pytest.raises(UnsupportedFile) as caught:
+        read.read("owner/tiny")
+    assert caught.value.message.code == "error.torch_legacy"
+    assert len(server.ranges()) == 1
+    found = read.read("hf:owner/tiny/config.json")
+    assert (found.container, found.weights.value) == ("config", LLAMA_BYTES)
+    assert "note.hub_config_only" in {note.code for note in found.notes}
+
+
+def test_one_shard_of_a_repository_stands_for_the_whole_model(server: Hub) -> None:
+    server.repos["owner/tiny"] = hub_server.sharded(3)
+    assert read.read("hf:owner/tiny/model-00002-of-00003.safetensors").weights.value == LLAMA_BYTES
+    del server.repos["owner/tiny"]["model.safetensors.index.json"]
+    assert read.read("hf:owner/tiny/model-00002-of-00003.safetensors").weights.value == LLAMA_BYTES
+    del server.repos["owner/tiny"]["model-00001-of-00003.safetensors"]
+    for text in ("hf:owner/tiny/model-00002-of-00003.safetensors", "owner/tiny"):
+        with pytest.raises(MalformedFile) as caught:
+            read.read(text)
+        assert caught.value.field == "model-00001-of-00003.safetensors"
+
+
+def test_a_repository_of_an_adapter(server: Hub) -> None:
+    config = {"peft_type": "LORA", "r": 8, "base_model_name_or_path": "a/b", "target_modules": ["q_proj"]}
+    pair = {"m.q_proj.lora_A.weight": ("F32", [8, 64]), "m.q_proj.lora_B.weight": ("F32", [64, 8])}
+    adapter = {
+        "adapter_config.json": hub_server.whole(json.dumps(config).encode()),
+        "adapter_model.safetensors": hub_server.safetensors_file(pair),
+    }
+    server.repos["owner/lora"] = adapter
+    found = read.read("owner/lora")
+    assert (found.container, found.weights.value) == ("adapter", 2 * 8 * 64 * 4)
+    server.repos["owner/both"] = hub_server.single() | adapter
+    assert "note.adapter_beside" in {note.code for note in read.read("owner/both").notes}
 
 
 def test_a_folder_and_a_file_inside_a_repository(server: Hub) -> None:

@@ -5,14 +5,15 @@ language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a bas
 `{port:raw}`
 without grouping; `{what:code}` is itself a code; `{text:features}` is a list of short facts of the catalogue, each said
 in the language where there are words for it; `{note:data}` is a sentence of the catalogue, in the language where it
-was translated and marked as the catalogue's English where not; `{day:date}` is a date (2025-01-30, 30.01.2025). Which
+was translated and marked as the catalogue's English where not; `{names:files}` is lines of bytes and name;
+`{day:date}` is a date (2025-01-30, 30.01.2025). Which
 plural form is meant is decided by the parameter that
 msgid_plural names.
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from gettext import GNUTranslations
 from math import floor
@@ -115,6 +116,13 @@ def _data(sentence: str, language: Language) -> str:
     return say(message("data_untranslated", text=sentence), language) if said == code else said
 
 
+def _file(line: str, language: Language) -> str:
+    """A file of `bytes name` as `name (size)`; without its size where that is 0: nobody knows it."""
+    size, _, name = line.partition(" ")
+    known = size.isdecimal() and int(size)
+    return f"{_printable(name)} ({in_unit(int(size), 'B', language)})" if known else _printable(name)
+
+
 def _date(day: str, language: Language) -> str:
     """An ISO date as the language writes it."""
     year, _, rest = day.partition("-")
@@ -122,18 +130,22 @@ def _date(day: str, language: Language) -> str:
     return f"{number_of_day}.{month}.{year}" if language == "ru" and number_of_day else day
 
 
+TEXTS: dict[str, Callable[[str, Language], str]] = {
+    "code": lambda code, language: say(message(code), language),
+    "data": _data,
+    "date": _date,
+    "features": lambda facts, language: ", ".join(_feature(fact, language) for fact in facts.split(", ")),
+    "files": lambda lines, language: ", ".join(_file(line, language) for line in lines.split("\n")),
+}
+"""How a text is shown that is more than itself."""
+
+
 def _filled(template: str, parameters: Mapping[str, Parameter], language: Language) -> str:
     def value(match: re.Match[str]) -> str:
         name, spec = match.groups()
         given = parameters.get(name)
-        if spec == "code":
-            return say(message(str(given)), language)
-        if spec == "data":
-            return _data(str(given or ""), language)
-        if spec == "date":
-            return _date(str(given), language)
-        if spec == "features":
-            return ", ".join(_feature(fact, language) for fact in str(given).split(", "))
+        if spec in TEXTS:
+            return TEXTS[spec]("" if given is None else str(given), language)
         if isinstance(given, bool) or not isinstance(given, (int, float)):
             return "" if given is None else _printable(str(given))
         return in_unit(given, spec, language) if spec else plain(given, language)

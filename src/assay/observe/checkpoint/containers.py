@@ -4,15 +4,14 @@ from pathlib import Path
 
 from assay.errors import UnknownModel
 from assay.observe.checkpoint import files
-from assay.observe.checkpoint.config import Origin
 from assay.types.message import message
 from assay.types.model import Model
 
 CONFIG = "config.json"
 ADAPTER = "adapter_config.json"
 TORCH = (".bin", ".pt", ".pth")
-KEYS = (b'"quantization"', b'"architecture"', b'"pretrained_config"')
-"""One of them is in every config.json of MLX and TensorRT-LLM."""
+KEYS = (b'"architecture"', b'"pretrained_config"')
+"""One of them is in every config.json of TensorRT-LLM."""
 TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -32,8 +31,8 @@ def from_file(path: Path) -> Model | None:
         from assay.observe.checkpoint import torch_zip  # noqa: PLC0415 - same
 
         return torch_zip.from_file(path)
-    if path.name == CONFIG:
-        return _configured(path.parent, alone=True)
+    if path.name == CONFIG or (path.suffix == ".safetensors" and files.present(path.with_name(CONFIG))):
+        return _configured(path.parent)
     return None
 
 
@@ -50,10 +49,16 @@ def from_folder(folder: Path) -> Model | None:
         raise files.unreadable(folder, error) from error
     if ADAPTER in names and CONFIG not in names:
         return _adapter(folder)
-    if CONFIG in names:
-        found = _configured(folder, alone=False)
-        if found is not None:
-            return found
+    found = (_configured(folder) if CONFIG in names else None) or _contained(folder, names)
+    if found is None:
+        return None
+    from assay.observe.checkpoint.folder import with_adapter  # noqa: PLC0415 - a file needs none of it
+
+    return with_adapter(found, folder)
+
+
+def _contained(folder: Path, names: set[str]) -> Model | None:
+    """The model of a folder's torch or ONNX files, unless it holds files that are read before them."""
     if any(name.endswith((".safetensors", ".gguf")) and not name.startswith("adapter") for name in names):
         return None
     if not names.isdisjoint(TORCH_FILES):
@@ -91,27 +96,13 @@ def _graph(folder: Path, graphs: list[str]) -> Model:
     return onnx.read(folder / chosen)
 
 
-def _configured(folder: Path, *, alone: bool) -> Model | None:
-    """The model whose config.json is MLX's or TensorRT-LLM's; None for other configurations.
-
-    Args:
-        folder: where it lies.
-        alone: whether only the configuration was asked for.
-    """
+def _configured(folder: Path) -> Model | None:
+    """The model whose config.json is TensorRT-LLM's; None for other configurations."""
     path = folder / CONFIG
     content = files.read_at_most(path, files.MAX_JSON_BYTES)
     if not any(key in content for key in KEYS):  # another reader parses it: a configuration can have megabytes
         return None
     document = files.parse_object(content, str(path))
-    from assay.observe.checkpoint import mlx, tensorrt_llm  # noqa: PLC0415 - a name of the catalogue needs none of it
+    from assay.observe.checkpoint import tensorrt_llm  # noqa: PLC0415 - one container of many
 
-    if tensorrt_llm.recognised(document):
-        return tensorrt_llm.from_folder(folder, document, _name(folder))
-    if not mlx.recognised(document):
-        return None
-    from assay.observe.checkpoint.folder import shards  # noqa: PLC0415 - same
-
-    paths = [] if alone else shards(folder)
-    if not paths:
-        return mlx.from_config(document, Origin(_name(folder), str(path), "config", (CONFIG,)))
-    return mlx.of_files(paths, document, Origin(_name(folder), str(path), "safetensors", (paths[0].name,)))
+    return tensorrt_llm.from_folder(folder, document, _name(folder)) if tensorrt_llm.recognised(document) else None

@@ -10,6 +10,7 @@ from assay.observe.checkpoint import (
     files,
     gathered,
     gguf_model,
+    mlx,
     quantization,
     safetensors,
     shard_index,
@@ -23,7 +24,11 @@ from assay.types.model import Model
 
 CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
-INDEX = "model.safetensors.index.json"
+SAFETENSORS = ".safetensors"
+INDEX = f"model{SAFETENSORS}{shard_index.SUFFIX}"
+ADAPTERS = ("adapter_", "adapters.")
+CONSOLIDATED = "consolidated"
+PUBLISHERS_INDEX = f"{CONSOLIDATED}{SAFETENSORS}{shard_index.SUFFIX}"
 
 
 class Shards(NamedTuple):
@@ -32,10 +37,12 @@ class Shards(NamedTuple):
     Attributes:
         paths: those to read.
         tensors: what the index lists, as `shard_index.hashed` gives it; None without an index.
+        source: where that index lies.
     """
 
     paths: list[Path]
-    tensors: set[int] | None
+    tensors: set[int] | None = None
+    source: Path | None = None
 
 
 def _listed(folder: Path) -> list[str]:
@@ -50,27 +57,43 @@ def _listed(folder: Path) -> list[str]:
         raise files.unreadable(folder, error) from error
 
 
+def own_weights(names: list[str]) -> list[str]:
+    """Of the names in a folder its safetensors files: the repository's, or else the publisher's `consolidated` ones."""
+    found = [name for name in names if name.endswith(SAFETENSORS) and not name.startswith("adapter")]
+    return [name for name in found if not name.startswith(CONSOLIDATED)] or found
+
+
+def _indexed(index: Path) -> Shards:
+    """The files that an index lists; none when neither they nor others are there."""
+    said = shard_index.read(index)
+    paths = [index.with_name(name) for name in said.files]
+    missing = [path for path in paths if not files.reachable(path)]
+    if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
+        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
+    return Shards([] if missing else paths, said.tensors, index)
+
+
 def _shards(folder: Path) -> Shards:
     index = folder / INDEX
-    if not files.present(index):
-        found = [name for name in _listed(folder) if Path(name).suffix == ".safetensors"]
-        return Shards([folder / name for name in found if not name.startswith(("consolidated", "adapter"))], None)
-    said = shard_index.read(index)
-    paths = [folder / name for name in said.files]
-    missing = [path for path in paths if not files.reachable(path)]
-    if missing and len(missing) < len(paths):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    if missing and any(name.endswith(".safetensors") and not name.startswith("adapter") for name in _listed(folder)):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    return Shards([] if missing else paths, said.tensors)
+    if files.present(index):
+        return _indexed(index)
+    names = own_weights(_listed(folder))
+    publishers = folder / PUBLISHERS_INDEX
+    if names and names[0].startswith(CONSOLIDATED) and files.present(publishers):
+        return _indexed(publishers)
+    for name in names:
+        shard_index.all_parts(folder / name)
+    return Shards([folder / name for name in names])
 
 
 def shards(folder: Path) -> list[Path]:
     """The safetensors files of a folder: those of its index, else all that are there.
 
+    Files called `consolidated` hold the same weights under the publisher's own names: they count where they are alone.
+
     Raises:
         MalformedFile: the index names a file outside the folder, or one that is missing while others are there, be
-            they listed or not.
+            they listed or not; or the name of a file says that there are others, and they are not.
         UnreadableFile: the folder cannot be listed.
     """
     return _shards(folder).paths
@@ -91,10 +114,10 @@ def tensors(read: Shards) -> list[StoredTensor]:
         if len(names) < len(found):
             earlier = {tensor.name for tensor in found[: -len(more)]}
             raise files.malformed(str(path), "repeated_key", next(one.name for one in more if one.name in earlier))
-    if read.tensors is not None:
-        held = {shard_index.hashed(name) for name in names}
+    if read.source is not None and read.tensors is not None:
+        held = set(map(shard_index.hashed, names))
         if not read.tensors <= held:
-            raise shard_index.lacking(read.paths[0].with_name(INDEX), held)
+            raise shard_index.lacking(read.source, held)
     return found
 
 
@@ -121,8 +144,10 @@ def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> M
     Raises:
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
-    said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
     held = tensors(read)
+    if mlx.recognised(document):
+        return mlx.of_tensors(held, document, origin)
+    said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
     found = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
     return gathered.model(found, document, origin, unknown=safetensors.unknown(held))
 
@@ -158,9 +183,9 @@ def _unread(folder: Path) -> str | None:
     return next((name for name in names if name.startswith(_WEIGHTS) and name.endswith(_UNREAD)), None)
 
 
-def _with_adapter(found: Model, folder: Path) -> Model:
+def with_adapter(found: Model, folder: Path) -> Model:
     """The model, and a warning when an adapter lies in its folder."""
-    names = [name for name in _listed(folder) if name.startswith(("adapter_", "adapters."))]
+    names = [name for name in _listed(folder) if name.startswith(ADAPTERS)]
     weights = [name for name in names if not name.endswith(".json")] or names
     if not weights:
         return found
@@ -171,9 +196,7 @@ def _no_configuration(folder: Path) -> UnknownModel | UnsupportedArchitecture:
     """Why a folder without config.json is no model: there is nothing, or there are tensors alone."""
     tensors = sorted(path.name for path in folder.iterdir() if path.suffix == ".safetensors")
     if tensors:
-        return UnsupportedArchitecture(
-            message("error.no_config_beside", file=tensors[0]), message("hint.no_config_beside"), file=str(folder)
-        )
+        return no_config_beside(folder / tensors[0])
     return UnknownModel(
         message("error.no_model_in_folder", folder=folder.resolve().name or "/"),
         message("hint.model_files"),
@@ -192,13 +215,13 @@ def from_folder(folder: Path) -> Model:
     path = folder / CONFIG
     configured = files.present(path)
     document = files.read_object(path) if configured else {}
-    read = _shards(folder) if configured else Shards([], None)
+    read = _shards(folder) if configured else Shards([])
     if read.paths:
         origin = config.Origin(display_name(folder), str(path), "safetensors", (read.paths[0].name,))
-        return _with_adapter(of_files(read, document, origin), folder)
+        return with_adapter(of_files(read, document, origin), folder)
     alone = _only_gguf(folder)
     if alone is not None:
-        return _with_adapter(gguf_model.read(alone), folder)
+        return with_adapter(gguf_model.read(alone), folder)
     if not configured:
         raise _no_configuration(folder)
     unread = _unread(folder)
@@ -206,33 +229,77 @@ def from_folder(folder: Path) -> Model:
         raise UnsupportedFile(
             message("error.weights_not_read", file=unread), message("hint.weights_not_read"), file=str(folder / unread)
         )
-    return _with_adapter(from_config(path, document), folder)
+    return with_adapter(from_config(path, document), folder)
 
 
 def from_config(path: Path, document: dict[str, Any] | None = None) -> Model:
     """The model of a config.json, with the hf_quant_config.json beside it if there is one."""
     content = files.read_object(path) if document is None else document
+    name = display_name(path.absolute().parent) if path.name == CONFIG else path.stem
+    origin = config.Origin(name, str(path), "config", (path.name,))
+    if mlx.recognised(content):
+        return mlx.from_config(content, origin)
     beside = path.parent / SEPARATE
     separate = files.read_object(beside) if path.name == CONFIG and files.present(beside) else None
-    name = display_name(path.absolute().parent) if path.name == CONFIG else path.stem
-    return config.model(content, separate, config.Origin(name, str(path), "config", (path.name,)))
+    return config.model(content, separate, origin)
 
 
-def from_safetensors(path: Path) -> Model:
-    """The model of one file and of the config.json beside it.
+def no_config_beside(path: Path) -> UnsupportedArchitecture:
+    """The error for weights, or their index, without a configuration."""
+    return UnsupportedArchitecture(
+        message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
+    )
+
+
+def _belonging(path: Path) -> Shards:
+    """A file and the others of its model: by the folder's index, by the one of its own name, or by its name alone.
+
+    Raises:
+        MalformedFile: another one is missing.
+    """
+    index = path.with_name(INDEX)
+    own = shard_index.beside(path)
+    for place in (index, own):
+        if place is not None and files.present(place):
+            found = _indexed(place)
+            if path.name in {other.name for other in found.paths}:
+                return found
+    return Shards(shard_index.all_parts(path))
+
+
+def _of_shards(read: Shards, named: Path) -> Model:
+    """The model of these files and of the config.json beside them; `named` is what was asked for.
 
     Raises:
         UnsupportedArchitecture: there is no config.json: the tensors alone do not say how they are used.
-        MalformedFile: the file is one of several of an index, and others are missing.
     """
-    beside = path.parent / CONFIG
+    beside = named.with_name(CONFIG)
     if not files.present(beside):
-        safetensors.tensors(path)  # a broken file is named as such first
-        raise UnsupportedArchitecture(
-            message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
-        )
-    read = _shards(path.parent)
-    indexed = read.tensors is not None and path.name in {other.name for other in read.paths}
-    chosen = read if indexed else Shards([path], None)
-    origin = config.Origin(path.stem, str(beside), "safetensors", (path.name,))
-    return of_files(chosen, files.read_object(beside), origin)
+        tensors(read)  # a broken file is named as such first
+        raise no_config_beside(named)
+    name = named.stem if len(read.paths) == 1 else display_name(named.absolute().parent)
+    origin = config.Origin(name, str(beside), "safetensors", (read.paths[0].name,))
+    return of_files(read, files.read_object(beside), origin)
+
+
+def from_safetensors(path: Path) -> Model:
+    """The model of one file, with the others that belong to it, and of the config.json beside it.
+
+    Raises:
+        UnsupportedArchitecture: there is no config.json: the tensors alone do not say how they are used.
+        MalformedFile: the file is one of several, and others are missing.
+    """
+    return _of_shards(_belonging(path), path)
+
+
+def from_index(index: Path) -> Model:
+    """The model of the files that an index lists, and of the config.json beside it.
+
+    Raises:
+        UnsupportedArchitecture: there is no config.json.
+        MalformedFile: a file is missing, or does not hold what the index lists.
+    """
+    read = _indexed(index)
+    if not read.paths:
+        raise files.malformed(str(index), "missing_shard", field=shard_index.listed(index)[0])
+    return _of_shards(read, index)

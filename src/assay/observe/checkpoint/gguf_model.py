@@ -6,19 +6,17 @@ from typing import Any
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures
-from assay.observe.checkpoint import assemble, config, files, gguf, likeness, names, unknown_types
+from assay.observe.checkpoint import assemble, config, files, gguf, gguf_whole, likeness, names, unknown_types
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
+from assay.observe.checkpoint.gguf_whole import EMBEDDING
 from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.observe.checkpoint.tensors import joined
-from assay.types.message import Message, message
-from assay.types.model import LayerGroup, Model, Role, TensorGroup
+from assay.types.message import message
+from assay.types.model import Model, Role, TensorGroup
 
 PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
-EMBEDDING = "token_embd.weight"
-_MIXING: frozenset[Role] = frozenset(("attention", "state"))
-_FEEDING: frozenset[Role] = frozenset(("mlp", "experts", "shared_experts"))
 
 
 def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Path) -> tuple[str, dict[str, Any]]:
@@ -54,6 +52,8 @@ def _vocabulary(metadata: dict[str, Any], tensors: list[GgufTensor], fields: Fie
     tokens = metadata.get("tokenizer.ggml.tokens")
     if isinstance(tokens, Array):
         return tokens.length
+    if fields.has("vocab_size"):
+        return fields.count("vocab_size")
     table = next((tensor for tensor in tensors if tensor.name == EMBEDDING), None)
     if table is not None and len(table.shape) == 2:
         return table.shape[1]
@@ -103,12 +103,13 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     first = gguf.header(path)
     number = first.metadata.get("split.count", 1)
     match = PARTS.search(path.name)
-    if not isinstance(number, int) or number < 2:
-        if match is not None and int(match[2]) > 1:  # a part by its name, and nothing inside says so
-            raise files.malformed(str(path), "split_name", field="split.count")
-        return first.metadata, first.tensors
-    if match is None or int(match[2]) != number:
+    named = 1 if match is None else int(match[2])
+    if not isinstance(number, int) or max(number, 1) != max(named, 1):  # a part by its name or inside, not by both
         raise files.malformed(str(path), "split_name", field="split.count")
+    if match is None or number < 2:
+        if first.metadata.get("split.no", 0) != 0:
+            raise files.malformed(str(path), "split_name", field="split.no")
+        return first.metadata, first.tensors
     base = path.name[: match.start()]
     metadata: dict[str, Any] = {}
     tensors: list[GgufTensor] = []
@@ -122,42 +123,13 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
         metadata = found.metadata if part == 1 else metadata
         _check_alike(metadata, found.metadata, str(other))
         tensors += found.tensors
-    if metadata.get("split.tensors.count", len(tensors)) != len(tensors):
+    if "split.tensors.count" not in metadata:  # without it nobody sees that a part lost some
+        raise files.malformed(str(path), "missing_key", field="split.tensors.count")
+    if metadata["split.tensors.count"] != len(tensors):
         raise files.malformed(str(path), "size_mismatch", field="split.tensors.count")
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise files.malformed(str(path), "repeated_key", field="tensor name")
     return metadata, tensors
-
-
-def _needs(fields: Fields, body: dict[str, Any], layers: list[LayerGroup]) -> list[tuple[frozenset[Role], ...]]:
-    """For each block the sets of roles of which it has at least one tensor each."""
-    if body["layout"] == "nemotron_h":  # attention, state or feed-forward, one of them in a block
-        return [(_MIXING,) if layer.kind in ("full", "mamba") else (_FEEDING,) for layer in layers]
-    widths = fields.raw("feed_forward_length") if body["layout"] == "blockwise" else None
-    feeds = [bool(width) for width in widths] if isinstance(widths, list) else [True] * len(layers)
-    feeds += [True] * (len(layers) - len(feeds))
-    return [
-        ((_MIXING,) if layer.kind != "none" else ()) + ((_FEEDING,) if fed else ())
-        for layer, fed in zip(layers, feeds, strict=False)
-    ]
-
-
-def _doubts(tensors: list[GgufTensor], needs: list[tuple[frozenset[Role], ...]], blocks: int) -> list[Message]:
-    """What the metadata announces and the file does not hold (blocks, the embedding, elements), and unknown types."""
-    present: dict[int | None, set[Role]] = {}
-    for tensor in tensors:
-        present.setdefault(names.gguf_layer(tensor.name), set()).add(names.gguf_role(tensor.name))
-    whole = sum(all(present.get(block, set()) & any_of for any_of in wanted) for block, wanted in enumerate(needs))
-    whole += sum(block in present for block in range(len(needs), blocks))  # of those that predict some tensors
-    found = []
-    if whole < blocks:
-        found.append(message("doubt.blocks_missing", "warning", found=whole, described=blocks))
-    if all(tensor.name != EMBEDDING for tensor in tensors):
-        found.append(message("doubt.tensor_missing", "warning", tensor=EMBEDDING))
-    empty = next((tensor.name for tensor in tensors if not tensor.elements), None)
-    if empty is not None:
-        found.append(message("doubt.tensor_empty", "warning", tensor=empty))
-    return [*found, *unknown_types.doubts(str(tensor.type) for tensor in tensors if tensor.format == "unknown")]
 
 
 def read(path: Path) -> Model:
@@ -178,6 +150,7 @@ def read(path: Path) -> Model:
     layers = layers_of(fields, body, blocks - prediction)
     check_shapes(fields, layers, tensors)
     loaded, optional = config.split(groups)
+    words = _vocabulary(metadata, tensors, fields)
     title = metadata.get("general.name")
     widths = fields.raw("feed_forward_length")
     dense = max(widths, default=0) if isinstance(widths, list) else fields.count("feed_forward_length", 0, low=0)
@@ -192,14 +165,17 @@ def read(path: Path) -> Model:
         layers=joined(layers),
         weights=assemble.stored_weights(loaded, (path.name,)),
         hidden_size=fields.count("embedding_length"),
-        vocabulary=_vocabulary(metadata, tensors, fields),
+        vocabulary=words,
         intermediate=max(dense, (expert or (dense if number else 0)) * chosen),
         experts=number,
         experts_per_token=chosen,
         max_context=fields.count("context_length", high=2**31) if fields.has("context_length") else None,
         container="gguf",
         sources=(path.name,),
-        doubts=tuple(_doubts(tensors, _needs(fields, body, layers), blocks)),
+        doubts=(
+            *gguf_whole.doubts(fields, body, layers, tensors, (blocks, words)),
+            *unknown_types.doubts(str(tensor.type) for tensor in tensors if tensor.format == "unknown"),
+        ),
         notes=notes,
         optional=optional,
     )

@@ -1,13 +1,14 @@
 """A model of the Hub from its configuration and its tensor headers, read by range request; no weights are downloaded.
 
 Small JSON files come through the library and its cache. Of each tensor file only the header is fetched and laid into a
-private temporary folder as the beginning of a sparse file of the published size, so that the readers of local files
-check every offset against the real end. Files that the library's cache holds whole are read there.
+private temporary folder (see `hub_headers`), where the readers of local files find it. Files that the library's cache
+holds whole are read there.
 """
 
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import AssayError, MalformedFile, PermissionRefused, UnknownModel, UnsupportedFile
+from assay.errors import AssayError, PermissionRefused, UnknownModel, UnsupportedFile
 from assay.knowledge.catalog import models
 from assay.observe import progress
-from assay.observe.checkpoint import files, folder, gguf, read, safetensors, shard_index
+from assay.observe.checkpoint import adapter, containers, folder, read, shard_index, torch_zip
 from assay.observe.checkpoint.gguf_model import PARTS
 from assay.observe.checkpoint.hub_errors import Place, network
+from assay.observe.checkpoint.hub_headers import Headers
 from assay.observe.checkpoint.hub_transfer import Listing, Remote, Traffic, library, together
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -33,14 +35,12 @@ SHAPE = re.compile(
     re.ASCII,
 )
 SMALL = (folder.CONFIG, folder.SEPARATE, folder.INDEX)
-"""JSON files that readers look at."""
-FIRST_BYTES = 2**20
-"""A GGUF header does not say how long it is: this much first, then twice as much. Most have 2 to 10 MB."""
-MAX_HEADER_BYTES = safetensors.MAX_HEADER_BYTES
-MAX_FILE_BYTES = 2**43
-"""8 TiB: more than a checkpoint has, less than any file system's largest file."""
-_GROWS = frozenset({"error.malformed.truncated", "error.malformed.count_too_large"})
+"""JSON files that readers look at, beside an index of the weights that are read."""
+INDEXES = (folder.INDEX, folder.PUBLISHERS_INDEX, torch_zip.INDEX)
+READABLE = (".gguf", folder.SAFETENSORS, *torch_zip.SUFFIXES, folder.CONFIG)
 _NOT_MODELS = ("mmproj", "imatrix")
+MOST_LISTED = 32
+"""Files that a hint names, the smallest first."""
 
 
 class Wanted(NamedTuple):
@@ -118,10 +118,14 @@ def _quiet(module: Any) -> Iterator[None]:
     bars = module.constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not module.utils.are_progress_bars_disabled()
     if bars:
         module.utils.disable_progress_bars()
-    if not os.environ.get("HF_HUB_VERBOSITY") and not module.constants.HF_DEBUG:
+    quiet = not os.environ.get("HF_HUB_VERBOSITY") and not module.constants.HF_DEBUG
+    if quiet:
         logger.setLevel(logging.CRITICAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            if quiet:
+                warnings.filterwarnings("ignore", module="huggingface_hub")
+            yield
     finally:
         logger.setLevel(level)
         if bars:
@@ -149,10 +153,10 @@ class _Reading:
         """Choose, fetch, read, and say where it came from."""
         (self.listing,) = together([self.remote.listing], self.place, self.traffic, self._step)
         target, self.base, self.files = self._chosen()
-        small = [] if target.endswith(".gguf") else [name for name in SMALL if self.base + name in self.listing.sizes]
+        small = [] if target.endswith(".gguf") else self._small(target)
         together([partial(self._lay_small, name) for name in small], self.place, self.traffic, self._step)
-        if not self.files and not target.endswith(".gguf"):
-            self.files = self._shards()
+        if not target.endswith(".gguf"):
+            self.files = self._belonging(target)
         together([partial(self._lay, name) for name in self.files], self.place, self.traffic, self._step)
         progress.tell(None)
         try:
@@ -186,16 +190,19 @@ class _Reading:
         """
         file = self.wanted.file
         if file is not None and not any(name.startswith(f"{file}/") for name in self.listing.sizes):
-            if file not in self.listing.sizes or not file.endswith((".gguf", ".safetensors")):
+            if file not in self.listing.sizes or not file.endswith(READABLE):
                 raise UnknownModel(
                     message("error.hub.no_file", repo=self.place.repo, file=file),
                     message("hint.hub.no_file", url=f"{self.place.url}/tree/{self.listing.commit}"),
                 )
             base, _, name = file.rpartition("/")
             base = f"{base}/" if base else ""
-            return name, base, self._parts(base, name) if name.endswith(".gguf") else [name]
+            return name, base, self._parts(base, name) if name.endswith(".gguf") else []
         base = "" if file is None else f"{file}/"
-        if folder.CONFIG in self._names(base):
+        names = self._names(base)
+        if folder.CONFIG not in names and containers.ADAPTER in names:
+            return "", base, []
+        if folder.CONFIG in names and (folder.own_weights(names) or not self._ggufs(base)):
             return "", base, []
         return self._only_gguf(base)
 
@@ -208,8 +215,8 @@ class _Reading:
         found = [other for other in self._names(base) if other.startswith(name[: match.start()] + "-")]
         return [other for other in found if other.endswith(rest) and PARTS.search(other)]
 
-    def _only_gguf(self, base: str) -> tuple[str, str, list[str]]:
-        """The only GGUF model of a repository; several are named, none is picked."""
+    def _ggufs(self, base: str) -> list[str]:
+        """The GGUF models below a folder of the repository, of a split one its first part."""
         found = []
         for path in sorted(self.listing.sizes):
             name = path.rpartition("/")[2]
@@ -217,37 +224,91 @@ class _Reading:
             first = match is None or match[1] == "00001"
             if path.startswith(base) and name.endswith(".gguf") and first and not name.startswith(_NOT_MODELS):
                 found.append(path)
+        return found
+
+    def _only_gguf(self, base: str) -> tuple[str, str, list[str]]:
+        """The only GGUF model of a repository; several are named with their sizes, none is picked."""
+        found = self._ggufs(base)
         if not found:
             raise UnsupportedFile(message("error.hub.no_model", repo=self.place.repo), message("hint.hub.no_model"))
         if len(found) > 1:
-            revision = f"@{self.wanted.revision}" if self.wanted.revision else ""
-            names = [f"{PREFIX}{self.wanted.repo}{revision}/{path}" for path in found]
-            raise UnknownModel(
-                message("error.hub.several", repo=self.place.repo, number=len(names)),
-                message("hint.hub.several", names=", ".join(names[:8])),
-                candidates=names,
-            )
+            raise self._several(found)
         within, _, name = found[0].rpartition("/")
         within = f"{within}/" if within else ""
         return name, within, self._parts(within, name)
 
-    def _shards(self) -> list[str]:
-        """Names of the safetensors files that the folder's reader will open, as far as the repository has them."""
-        names = [name for name in self._names(self.base) if name.endswith(".safetensors")]
-        index = self.room / folder.INDEX
-        if index.exists():
-            try:
-                listed = set(shard_index.listed(index))
-            except AssayError as error:
-                raise self._renamed(error) from error
-            names = [name for name in names if name in listed]
-            if self.listing.folder is not None and len(names) < len(listed):
-                return []  # the cache has some of them, the repository may have all: the configuration alone speaks
+    def _size(self, path: str) -> int:
+        """Bytes of a GGUF model with all its parts, as far as they are known."""
+        base = path[: path.rfind("/") + 1]
+        return sum(self.listing.sizes[base + name] or 0 for name in self._parts(base, path.removeprefix(base)))
+
+    def _several(self, found: list[str]) -> UnknownModel:
+        revision = f"@{self.wanted.revision}" if self.wanted.revision else ""
+        names = [f"{PREFIX}{self.wanted.repo}{revision}/{path}" for path in found]
+        sizes = [self._size(path) for path in found]
+        listed = "\n".join(f"{size} {path}" for size, path in sorted(zip(sizes, found, strict=True))[:MOST_LISTED])
+        return UnknownModel(
+            message("error.hub.several", repo=self.place.repo, number=len(names)),
+            message("hint.hub.several", example=names[0], names=listed),
+            candidates=names,
+        )
+
+    def _small(self, target: str) -> list[str]:
+        """JSON files that readers look at."""
+        names = self._names(self.base)
+        own = folder.own_weights(names)
+        wanted = [*SMALL]
+        if own and own[0].startswith(folder.CONSOLIDATED):
+            wanted.append(folder.PUBLISHERS_INDEX)
+        if not own or target.endswith(torch_zip.SUFFIXES):
+            wanted.append(torch_zip.INDEX)
+        if folder.CONFIG not in names:
+            wanted.append(containers.ADAPTER)
+        return [name for name in wanted if name in names]
+
+    def _belonging(self, target: str) -> list[str]:
+        """Names of the tensor files that the readers will open, as far as the repository has them.
+
+        Args:
+            target: the one that was asked for, with which others may belong; "": those of the folder.
+        """
+        names = self._names(self.base)
+        if target == folder.CONFIG:
+            chosen = []
+        elif target:
+            listed = next((found for found in map(self._listed, INDEXES) if target in found), None)
+            chosen = shard_index.parts(target) if listed is None else listed
+        elif folder.CONFIG not in names:
+            chosen = [name for name in adapter.WEIGHTS if name in names][:1]
         else:
-            names = [name for name in names if not name.startswith(("consolidated", "adapter"))]
-        if len(names) > shard_index.MAX_FILES:
+            chosen = self._shards(names)
+            for name in names:
+                if name.startswith(folder.ADAPTERS):  # the folder's reader tells that one is there
+                    (self.room / name).touch()
+        if len(chosen) > shard_index.MAX_FILES:
             raise network(self.place, "error.hub.too_much", limit=self.traffic.limit_bytes)
-        return names
+        return [name for name in chosen if name in names]
+
+    def _listed(self, index: str) -> list[str]:
+        """What an index lists that was laid; nothing where it was not."""
+        if not (self.room / index).exists():
+            return []
+        try:
+            return shard_index.listed(self.room / index)
+        except AssayError as error:
+            raise self._renamed(error) from error
+
+    def _shards(self, names: list[str]) -> list[str]:
+        """Names of a folder's tensor files: safetensors, else torch."""
+        own = folder.own_weights(names)
+        for index in INDEXES:
+            listed = self._listed(index)
+            if not listed:
+                continue
+            if self.listing.folder is not None and not set(listed) <= set(names):
+                return []  # the cache has some of them, the repository may have all: the configuration alone speaks
+            return listed
+        return own or [name for name in names if name == torch_zip.ALONE]
 
     def _lay_small(self, name: str) -> None:
         path = self.base + name
@@ -262,72 +323,8 @@ class _Reading:
         there = self.remote.cached(path)
         if there is not None:
             self._link(name, there)
-        elif name.endswith(".gguf"):
-            self._lay_gguf(name, path)
         else:
-            self._lay_safetensors(name, path)
-
-    def _checked(self, path: str, total: int) -> int:
-        """The size of a file as the server of its bytes gives it, which the Hub's listing must confirm."""
-        listed = self.listing.sizes[path]
-        if listed is not None and listed != total:
-            raise network(self.place, "error.hub.range_wrong", file=path)
-        if total > MAX_FILE_BYTES:
-            raise files.malformed(path, "too_long", offset=total)
-        return total
-
-    def _lay_safetensors(self, name: str, path: str) -> None:
-        size = self.listing.sizes[path]
-        if size == 0:
-            (self.room / name).touch()
-            return
-        first, total = self.remote.range(path, 0, 8 if size is None else min(8, size))
-        self._checked(path, total)
-        length = int.from_bytes(first, "little")
-        header = b""
-        # A header that cannot be is not fetched: its reader refuses the file by these eight bytes.
-        if len(first) == 8 and 0 < length <= min(MAX_HEADER_BYTES, total - 8):
-            header, again = self.remote.range(path, 8, 8 + length)
-            self._checked(path, again)
-        _write(self.room / name, first + header, total)
-
-    def _lay_gguf(self, name: str, path: str) -> None:
-        """As much of the file as its header takes, found by reading it again whenever it ends too early."""
-        content = b""
-        wanted = FIRST_BYTES
-        total = self.listing.sizes[path]
-        if total == 0:
-            (self.room / name).touch()
-            return
-        while True:
-            more, size = self.remote.range(path, len(content), wanted if total is None else min(wanted, total))
-            total = self._checked(path, size)
-            content += more
-            if _impossible(content, total) or len(content) == total or self._is_whole(name, content):
-                _write(self.room / name, content, total)
-                return
-            if len(content) >= MAX_HEADER_BYTES:
-                raise files.malformed(path, "header_too_long", offset=len(content))
-            wanted = min(2 * wanted, MAX_HEADER_BYTES)
-
-    def _is_whole(self, name: str, content: bytes) -> bool:
-        """Whether the header ends within these bytes.
-
-        Raises:
-            MalformedFile, UnsupportedFile: it is broken within them.
-        """
-        path = self.room / name
-        path.write_bytes(content)
-        try:
-            gguf.header(path)
-        except MalformedFile as error:
-            if error.message.code in _GROWS:
-                return False
-            if error.message.code != "error.malformed.offset_outside":  # the data is not there: all else was
-                raise self._renamed(error) from error
-        except AssayError as error:
-            raise self._renamed(error) from error
-        return True
+            Headers(self.remote, self.listing, self._renamed).lay(self.room / name, path)
 
     def _renamed(self, error: AssayError) -> AssayError:
         """The error with the file's name at the Hub in place of the temporary one."""
@@ -365,18 +362,3 @@ class _Reading:
             notes.append(message("note.hub_config_only", "warning"))
         weights = replace(found.weights, sources=addressed(found.weights.sources))
         return replace(found, name=name, sources=addressed(found.sources), weights=weights, notes=tuple(notes))
-
-
-def _impossible(content: bytes, total: int) -> bool:
-    """Whether a GGUF file announces more tensors or keys than its bytes can hold: its reader refuses it at once."""
-    if len(content) < 24:
-        return False
-    tensors, pairs = (int.from_bytes(content[at : at + 8], "little") for at in (8, 16))
-    return tensors > total // gguf.SMALLEST_TENSOR or pairs > total // gguf.SMALLEST_PAIR
-
-
-def _write(path: Path, content: bytes, size: int) -> None:
-    """The beginning of a file and then a hole up to its size: it takes no more room than the beginning."""
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.truncate(max(size, len(content)))

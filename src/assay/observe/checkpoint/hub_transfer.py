@@ -9,7 +9,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -154,6 +155,19 @@ def _gathered(
     return [results[index] for index in range(number)]
 
 
+@contextmanager
+def _understood(place: Place) -> Iterator[None]:
+    """The library's own trouble with an answer, be it of a status, a header or half a JSON, as what it is.
+
+    Raises:
+        AssayError: see `hub_errors.explained`; an answer that is none of a Hub is a `NetworkFailure`.
+    """
+    try:
+        yield
+    except (AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise explained(error, place) or network(place, "error.hub.not_a_hub") from error
+
+
 class Remote:
     """One repository, spoken to through the library."""
 
@@ -183,19 +197,14 @@ class Remote:
 
     def _listed(self) -> Listing:
         place = self.place
-        try:
+        with _understood(self.place):
             info = self.module.HfApi(endpoint=place.endpoint, library_name="assay").model_info(
                 place.repo, revision=place.revision, files_metadata=True, timeout=self.seconds
             )
             sizes = {item.rfilename: item.size for item in info.siblings or ()}
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-        ) as error:  # an answer that is no description of a model
-            raise explained(error, place) or network(place, "error.hub.not_a_hub") from error
         if not isinstance(info.sha, str) or not re.fullmatch(r"[0-9a-f]{40}", info.sha):
+            raise network(place, "error.hub.not_a_hub")
+        if any(size is not None and (type(size) is not int or size < 0) for size in sizes.values()):
             raise network(place, "error.hub.not_a_hub")
         known = {name: size for name, size in sizes.items() if isinstance(name, str) and _inside(name)}
         return Listing(str(info.id or place.repo), info.sha, known)
@@ -246,15 +255,16 @@ class Remote:
     def _downloaded(self, name: str, cache: Path | None = None) -> Path:
         """The file by the library's own download; by the branch's name first, so that its cache knows the branch."""
         for revision in (self.place.revision, self.commit):
-            found = self.module.hf_hub_download(
-                self.place.repo,
-                name,
-                revision=revision,
-                cache_dir=cache,
-                endpoint=self.place.endpoint,
-                etag_timeout=self.seconds,
-                library_name="assay",
-            )
+            with _understood(self.place):
+                found = self.module.hf_hub_download(
+                    self.place.repo,
+                    name,
+                    revision=revision,
+                    cache_dir=cache,
+                    endpoint=self.place.endpoint,
+                    etag_timeout=self.seconds,
+                    library_name="assay",
+                )
             if f"/snapshots/{self.commit}/" in str(found):
                 break  # else the branch moved since it was listed: then the commit itself
         return Path(found)
@@ -281,7 +291,10 @@ class Remote:
         headers |= {"Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
         give_up = time.monotonic() + REQUEST_SECONDS
         session = module.get_session()
-        with session.stream("GET", url, headers=headers, timeout=self.seconds, follow_redirects=True) as response:
+        with (
+            _understood(place),
+            session.stream("GET", url, headers=headers, timeout=self.seconds, follow_redirects=True) as response,
+        ):
             module.utils.hf_raise_for_status(response)
             length, total = _announced(response, name, begin, end, place)
             content = bytearray()

@@ -4,7 +4,6 @@ The key `quantization` of config.json gives group size, bits and mode, and may g
 hold decides. Sources: mlx.core.quantize (modes affine, mxfp4, mxfp8, nvfp4), mlx_lm/utils.py.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.knowledge.catalog import weight_formats
@@ -22,7 +21,7 @@ KEY = "quantization"
 FLOATING = {"mxfp4": ("mlx_mxfp4", 32, 4), "mxfp8": ("mlx_mxfp8", 32, 8), "nvfp4": ("mlx_nvfp4", 16, 4)}
 """Modes without biases: format, elements that share a scale, bits."""
 AFFINE_BITS = (2, 3, 4, 5, 6, 8)
-GROUPS = (16, 32, 64, 128)
+GROUPS = (32, 64, 128)
 WORD = 32
 LARGEST_GROUP = 4096
 NAMES = {"switch_mlp.": "experts.", "switch_glu.": "experts."}
@@ -57,11 +56,10 @@ class Scheme(NamedTuple):
         return self.own.get(module, self.usual)
 
 
-def _setting(fields: Fields, usual: Setting | None) -> Setting:
-    mode = fields.word("mode") or (usual.mode if usual is not None else "affine")
+def _setting(fields: Fields) -> Setting:
+    """What is not said is the mode's own default, for one module as well: MLX gives it none of the model's."""
+    mode = fields.word("mode") or "affine"
     _, group, bits = FLOATING.get(mode, ("", 64, 4))
-    if usual is not None and usual.mode == mode:
-        group, bits = usual.group, usual.bits
     return Setting(fields.count("group_size", group, high=LARGEST_GROUP), fields.count("bits", bits, high=8), mode)
 
 
@@ -80,7 +78,7 @@ def scheme(document: dict[str, Any], file: str) -> Scheme:
     fields = Fields(document, file).nested(KEY)
     if fields is None:
         return Scheme(None, {})
-    usual = _setting(fields, None)
+    usual = _setting(fields)
     own: dict[str, Setting | None] = {}
     for name in fields.names():
         if name in ("group_size", "bits", "mode", "quant_method", "linear_class", "quantize_embeddings"):
@@ -89,7 +87,7 @@ def scheme(document: dict[str, Any], file: str) -> Scheme:
             own[_module(name)] = usual if document[KEY][name] else None
         else:
             inner = fields.nested(name)
-            own[_module(name)] = usual if inner is None else _setting(inner, usual)
+            own[_module(name)] = usual if inner is None else _setting(inner)
     return Scheme(usual, own)
 
 
@@ -146,13 +144,12 @@ def matrices(tensors: list[StoredTensor], found: Scheme, file: str) -> list[Matr
     return result
 
 
-def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
-    """The model of these safetensors files of MLX, with the layers of this configuration.
+def of_tensors(tensors: list[StoredTensor], document: dict[str, Any], origin: config.Origin) -> Model:
+    """The model of the tensors of an MLX folder, with the layers of this configuration.
 
     Raises:
-        UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
+        UnsupportedArchitecture, MalformedFile.
     """
-    tensors = [tensor for path in paths for tensor in safetensors.tensors(path)]
     found = matrices(tensors, scheme(document, origin.file), origin.file)
     return gathered.model(found, document, origin, unknown=safetensors.unknown(tensors))
 

@@ -118,10 +118,16 @@ def _from_file_or_folder(path: Path) -> Model:
         is_folder = path.is_dir()
     except OSError as error:  # a link into a folder that is closed
         raise files.unreadable(path, error) from error
-    from assay.observe.checkpoint import containers, folder  # noqa: PLC0415 - a name of the catalogue needs none of it
+    from assay.observe.checkpoint import (  # noqa: PLC0415 - a name of the catalogue needs none of it
+        containers,
+        folder,
+        shard_index,
+    )
 
     if is_folder:
         return containers.from_folder(path) or folder.from_folder(path)
+    if shard_index.is_index(path):
+        return _from_index(path)
     if _is_gguf(path):
         from assay.observe.checkpoint import gguf_model  # noqa: PLC0415 - same
 
@@ -134,6 +140,22 @@ def _from_file_or_folder(path: Path) -> Model:
     if path.suffix != ".json" and not files.beginning(path, LOOKED_AT).lstrip(WHITE).startswith(b"{"):
         raise MalformedFile(message("error.not_a_model", file=path.name), message("hint.model_files"), file=str(path))
     return folder.from_config(path)
+
+
+def _from_index(path: Path) -> Model:
+    """The model of an index: what its folder is, or of the files it lists where the folder is read by another one."""
+    from assay.observe.checkpoint import containers, folder, torch_zip  # noqa: PLC0415 - as below
+
+    inside = path.parent
+    configured = files.present(inside / folder.CONFIG)
+    if path.name == folder.INDEX and configured:
+        return containers.from_folder(inside) or folder.from_folder(inside)
+    if path.name != torch_zip.INDEX:
+        return folder.from_index(path)
+    found = torch_zip.from_folder(inside, folder.display_name(inside.absolute())) if configured else None
+    if found is None:
+        raise folder.no_config_beside(path)
+    return folder.with_adapter(found, inside)
 
 
 def _is_gguf(path: Path) -> bool:

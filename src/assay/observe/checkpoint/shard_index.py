@@ -1,20 +1,26 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assay.errors import MalformedFile
 from assay.observe.checkpoint import files
 
 MAX_FILES = 4096
+SUFFIX = ".index.json"
 LONG_BYTES = 4 * 2**20
+PIECE_BYTES = 2**18
 MAX_TENSORS = 500_000
+_INDEX = re.compile(r".\.index(\.[A-Za-z0-9_-]{1,64})?\.json\Z")
 _MAP = re.compile(rb'"weight_map"[ \t\r\n]*:[ \t\r\n]*\{')
 _ENTRY = re.compile(
     rb'[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*([,}])', re.ASCII
 )
+
+_PART = re.compile(r"(?P<base>.+)-(?P<part>[0-9]{4,6})-of-(?P<parts>[0-9]{4,6})(?P<end>\.[a-z]+)", re.ASCII)
 
 
 class Index(NamedTuple):
@@ -29,9 +35,14 @@ class Index(NamedTuple):
     tensors: set[int]
 
 
+def is_index(path: Path) -> bool:
+    """Whether a file is an index by its name; variants are called `model.safetensors.index.fp16.json`."""
+    return _INDEX.search(path.name) is not None
+
+
 def hashed(name: str) -> int:
     """The number by which a tensor's name is found in an index."""
-    return hash(name.encode("utf-8", "surrogatepass"))
+    return hash(name)
 
 
 def _mapping(content: bytes, file: str) -> dict[str, str]:
@@ -46,8 +57,62 @@ def _parsed(content: bytes, file: str) -> tuple[set[str], set[int]]:
     return set(mapping.values()), set(map(hashed, mapping))
 
 
+class _NotFlatError(ValueError):
+    """A part of an index is no list of pairs of texts."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    return pairs
+
+
+_PAIRS = json.JSONDecoder(object_pairs_hook=_pairs)
+
+
+def _piece(text: str, names: set[str], seen: set[int]) -> int:
+    """Take over the entries of a part of the map; how many there are.
+
+    Raises:
+        _NotFlatError, ValueError, RecursionError: it is something else.
+    """
+    pairs: list[tuple[str, Any]] = _PAIRS.decode(f"{{{text}}}")
+    values = {value if type(value) is str else None for _, value in pairs}  # a list cannot be in a set
+    if None in values:
+        raise _NotFlatError
+    names |= values  # type: ignore[arg-type]
+    seen.update([hash(key) for key, _ in pairs])
+    return len(pairs)
+
+
+def _in_pieces(content: bytes, file: str) -> tuple[set[str], set[int]] | None:
+    """The files of a long index, some thousand entries at once; None where it is not as plain as writers write it."""
+    start = _MAP.search(content)
+    end = -1 if start is None else content.find(b"}", start.end())
+    if start is None or end < 0:
+        return None
+    names: set[str] = set()
+    seen: set[int] = set()
+    tensors, position = 0, start.end()
+    try:
+        while position < end:
+            cut = content.find(b'",', min(position + PIECE_BYTES, end), end)
+            stop = end if cut < 0 else cut + 1
+            if stop - position > 2 * PIECE_BYTES:  # as a tree it could take fifty times as much
+                return None
+            tensors += _piece(content[position:stop].decode("utf-8"), names, seen)
+            if tensors > MAX_TENSORS or len(names) > MAX_FILES:
+                return None
+            position = stop + 1
+    except (ValueError, RecursionError):
+        return None
+    files.parse_object(content[: start.end()] + content[end:], file)  # what stands around the map
+    return (names, seen) if len(seen) == tensors else None
+
+
 def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
     """The files of a long index, entry by entry: a tree of 200,000 names takes 130 MB."""
+    found = _in_pieces(content, file)
+    if found is not None:
+        return found
     start = _MAP.search(content)
     if start is None:
         raise files.malformed(file, "not_object", field="weight_map")
@@ -64,7 +129,7 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
         names.add(name)
         if len(names) > MAX_FILES:
             raise files.malformed(file, "out_of_range", field="weight_map")
-        seen.add(hash(key))
+        seen.add(hash(key.decode("utf-8", "replace")))
         position = entry.end()
     files.parse_object(content[: start.end()] + b"}" + content[position:], file)  # what stands around the map
     if len(seen) < tensors:
@@ -85,6 +150,8 @@ def read(index: Path) -> Index:
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
     found, tensors = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
     names = sorted(found)
+    if not names:
+        raise files.malformed(str(index), "missing_key", field="weight_map")
     if len(names) > MAX_FILES:
         raise files.malformed(str(index), "out_of_range", field="weight_map")
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
@@ -96,6 +163,39 @@ def read(index: Path) -> Index:
 def listed(index: Path) -> list[str]:
     """The files that an index names, each once, sorted; raises what `read` raises."""
     return read(index).files
+
+
+def parts(name: str) -> list[str]:
+    """The files that belong to one called `model-00002-of-00004.safetensors`, itself among them; else the name alone.
+
+    Transformers and mlx-lm name them so: an index may be lost, the names still say how many there are.
+    """
+    found = _PART.fullmatch(name)
+    number = 1 if found is None else int(found["parts"])
+    if found is None or not 1 <= int(found["part"]) <= number <= MAX_FILES:
+        return [name]
+    width, total = len(found["part"]), found["parts"]
+    return [f"{found['base']}-{part:0{width}d}-of-{total}{found['end']}" for part in range(1, number + 1)]
+
+
+def all_parts(path: Path) -> list[Path]:
+    """A file and the others that belong to it by its name.
+
+    Raises:
+        MalformedFile: one of them is missing.
+    """
+    found = [path.with_name(name) for name in parts(path.name)]
+    missing = next((other for other in found if not files.reachable(other)), None)
+    if missing is not None:
+        raise files.malformed(str(path), "missing_shard", field=missing.name)
+    return found
+
+
+def beside(path: Path) -> Path | None:
+    """The index of a file that is one of several parts by its name, where it lies beside it under the same name."""
+    found = _PART.fullmatch(path.name)
+    index = None if found is None else path.with_name(f"{found['base']}{found['end']}{SUFFIX}")
+    return index if index is not None and files.present(index) else None
 
 
 def _entries(content: bytes, file: str) -> Iterable[tuple[str, str]]:

@@ -237,6 +237,7 @@ def from_file(path: Path) -> Model:
             message("error.no_config_beside", file=path.name), message("hint.no_config_beside"), file=str(path)
         )
     others = shards(path.parent)
-    chosen = others if path.name in {other.name for other in others} else [path]
+    listed = path.name in {other.name for other in others}
+    chosen = others if listed else shard_index.all_parts(path)
     origin = config.Origin(path.stem, str(beside), "torch", (path.name,))
     return of_files(chosen, files.read_object(beside), origin)

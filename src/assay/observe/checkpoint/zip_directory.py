@@ -25,6 +25,8 @@ IN_64_BITS = 2**32 - 1
 _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _LOCAL = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
+LOCAL_BYTES = _LOCAL.size
+"""Of an entry's own header, before its name."""
 
 
 class Entry(NamedTuple):
@@ -81,6 +83,12 @@ class Archive(NamedTuple):
         if len(content) < entry.size:
             raise files.malformed(str(self.path), "truncated", field=name, offset=entry.offset)
         return content
+
+
+def further(head: bytes) -> int:
+    """Bytes of name and extra field that follow the first `LOCAL_BYTES` of an entry; 0 where it is none."""
+    fields = _LOCAL.unpack(head) if len(head) == LOCAL_BYTES else None
+    return fields[9] + fields[10] if fields is not None and fields[0] == LOCAL else 0
 
 
 class _Directory(NamedTuple):
