@@ -130,13 +130,6 @@ def test_an_index_that_leaves_its_folder(tmp_path: Path, name: Any) -> None:
         folder.shards(tmp_path)
 
 
-def test_an_index_of_too_many_files(tmp_path: Path) -> None:
-    mapping = {f"t{number}": f"{number}.safetensors" for number in range(5000)}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}), encoding="utf-8")
-    with pytest.raises(MalformedFile):
-        folder.shards(tmp_path)
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, length: int) -> None:

@@ -127,7 +127,7 @@ def _doubts(said: Described, tensors: list[StoredTensor], file: str) -> tuple[Me
         ranks |= set() if rank is None else {rank}
     half = next((name for name, found in sides.items() if len(found) < 2), None)
     if not sides or half is not None:
-        raise files.malformed(file, "not_adapter", field=half)
+        raise files.malformed(file, "not_adapter", half or "lora_A")
     told = said.own_ranks | (set() if said.rank is None else {said.rank})
     strange = sorted(ranks - told)
     if not strange:
@@ -171,7 +171,7 @@ def read(folder: Path, name: str) -> Model:
     said = described(files.read_object(file), str(file))
     path = next((folder / one for one in WEIGHTS if files.present(folder / one)), None)
     if path is None:
-        raise files.malformed(str(file), "missing_shard", field=WEIGHTS[0])
+        raise files.malformed(str(file), "missing_shard", WEIGHTS[0])
     tensors = _tensors(path)
     groups = _groups(tensors)
     return Model(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures, weight_formats
-from assay.observe.checkpoint import assemble, likeness, quantization
+from assay.observe.checkpoint import assemble, files, likeness, quantization
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture
@@ -71,7 +71,7 @@ def understand(config: Fields, *, alike: bool = False) -> Parts:
         if followed is not None:
             return Parts(*followed, config)
         raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=model_type, file=config.file),
+            message("error.unsupported_architecture", architecture=files.short(model_type), file=config.file),
             message("hint.unsupported_architecture"),
             file=config.file,
             field="model_type",

@@ -24,7 +24,7 @@ _FEEDING: frozenset[Role] = frozenset(("mlp", "experts", "shared_experts"))
 def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Path) -> tuple[str, dict[str, Any]]:
     kind = metadata.get("general.type", "model")
     if kind != "model":  # an adapter, a projector or an importance matrix is no model
-        raise not_understood(Fields({}, str(path)), f"general.type: {kind}")
+        raise not_understood(Fields({}, str(path)), f"general.type: {files.short(str(kind))}")
     name = metadata.get("general.architecture")
     if not isinstance(name, str):
         raise files.malformed(str(path), "missing_key", field="general.architecture")
@@ -35,10 +35,11 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
         body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
     if body is None:
         raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=name, file=path.name),
+            message("error.unsupported_architecture", architecture=files.short(name), file=path.name),
             message("hint.unsupported_architecture"),
             file=str(path),
             field="general.architecture",
+            offset=gguf.place(path, "general.architecture"),
         )
     return name, body
 
@@ -91,7 +92,7 @@ def _check_alike(first: dict[str, Any], other: dict[str, Any], file: str) -> Non
     """
     for key in ("general.architecture", "split.tensors.count"):
         if key in other and other[key] != first.get(key):
-            raise files.malformed(file, "split_differs", field=key)
+            raise files.malformed(file, "split_differs", key, gguf.place(Path(file), key))
 
 
 def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
@@ -105,27 +106,30 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     match = PARTS.search(path.name)
     if not isinstance(number, int) or number < 2:
         if match is not None and int(match[2]) > 1:  # a part by its name, and nothing inside says so
-            raise files.malformed(str(path), "split_name", field="split.count")
+            raise files.malformed(str(path), "split_name", "split.count")
         return first.metadata, first.tensors
     if match is None or int(match[2]) != number:
-        raise files.malformed(str(path), "split_name", field="split.count")
+        raise files.malformed(str(path), "split_name", "split.count", gguf.place(path, "split.count"))
     base = path.name[: match.start()]
     metadata: dict[str, Any] = {}
     tensors: list[GgufTensor] = []
     for part in range(1, number + 1):
         other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
         if not files.present(other):
-            raise files.malformed(str(path), "missing_shard", field=other.name)
+            raise files.malformed(str(path), "missing_shard", other.name, gguf.place(path, "split.count"))
         found = first if other.name == path.name else gguf.header(other)
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
-            raise files.malformed(str(other), "split_name", field="split.no")
+            raise files.malformed(str(other), "split_name", "split.no", gguf.place(other, "split.no"))
         metadata = found.metadata if part == 1 else metadata
         _check_alike(metadata, found.metadata, str(other))
+        earlier = {tensor.name for tensor in tensors}
+        twice = next((tensor.name for tensor in found.tensors if tensor.name in earlier), None)
+        if twice is not None:
+            raise files.malformed(str(other), "repeated_key", twice, gguf.place(other, twice))
         tensors += found.tensors
     if metadata.get("split.tensors.count", len(tensors)) != len(tensors):
-        raise files.malformed(str(path), "size_mismatch", field="split.tensors.count")
-    if len({tensor.name for tensor in tensors}) != len(tensors):
-        raise files.malformed(str(path), "repeated_key", field="tensor name")
+        field = "split.tensors.count"
+        raise files.malformed(str(path), "size_mismatch", field, gguf.place(path, field))
     return metadata, tensors
 
 
@@ -156,7 +160,7 @@ def _doubts(tensors: list[GgufTensor], needs: list[tuple[frozenset[Role], ...]],
         found.append(message("doubt.tensor_missing", "warning", tensor=EMBEDDING))
     empty = next((tensor.name for tensor in tensors if not tensor.elements), None)
     if empty is not None:
-        found.append(message("doubt.tensor_empty", "warning", tensor=empty))
+        found.append(message("doubt.tensor_empty", "warning", tensor=files.short(empty)))
     return found
 
 
@@ -182,7 +186,7 @@ def read(path: Path) -> Model:
     widths = fields.raw("feed_forward_length")
     dense = max(widths, default=0) if isinstance(widths, list) else fields.count("feed_forward_length", 0, low=0)
     expert = fields.count("expert_feed_forward_length", 0, low=0)
-    notes = (message("note.gguf_title", title=title),) if isinstance(title, str) and title else ()
+    notes = (message("note.gguf_title", title=files.short(title)),) if isinstance(title, str) and title else ()
     found = Model(
         name=path.name,
         architecture=body["id"],

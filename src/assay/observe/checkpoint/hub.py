@@ -234,7 +234,7 @@ class _Reading:
         """Names of the safetensors files that the folder's reader will open, as far as the repository has them."""
         names = [name for name in self._names(self.base) if name.endswith(".safetensors")]
         index = self.room / folder.INDEX
-        if index.exists():
+        if files.present(index):
             try:
                 listed = set(shard_index.listed(index))
             except AssayError as error:
@@ -348,7 +348,7 @@ class _Reading:
 
         def addressed(sources: tuple[str, ...]) -> tuple[str, ...]:
             at = f"{self.place.endpoint}/{self.listing.repo}/blob/{self.listing.commit}/{self.base}"
-            return tuple(at + source if (self.room / source).exists() else source for source in sources)
+            return tuple(at + source if files.reachable(self.room / source) else source for source in sources)
 
         notes = [
             *found.notes,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
+from assay.observe.checkpoint.onnx_wire import PLACE
 from assay.observe.checkpoint.safetensors import MAX_ELEMENTS
 from assay.types.message import message
 
@@ -27,21 +28,23 @@ MAX_FILES = 4096
 
 
 class Stored(NamedTuple):
-    """A tensor of the graph: its type, its shape and the bytes of its elements."""
+    """A tensor of the graph: its type, its shape, the bytes of its elements, and where in the file it stands."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     elements: int
     size: int
+    place: int
 
 
-def _unsupported(path: Path, kind: str, name: str) -> UnsupportedFile:
+def _unsupported(path: Path, kind: str, name: str, place: int) -> UnsupportedFile:
     return UnsupportedFile(
         message("error.unsupported_tensor_type", file=path.name, type=kind),
         message("hint.unsupported_tensor_type"),
         file=str(path),
         field=name,
+        offset=place,
     )
 
 
@@ -61,7 +64,7 @@ class Store:
         self.path = path
         self.files: dict[str, int] = {}
 
-    def _beside(self, location: str, name: str) -> int:
+    def _beside(self, location: str, place: int) -> int:
         """Bytes of a file that holds data.
 
         Raises:
@@ -69,31 +72,31 @@ class Store:
         """
         if location not in self.files:
             if len(self.files) >= MAX_FILES:
-                raise files.malformed(str(self.path), "count_too_large", field="external data")
+                raise files.beyond(str(self.path), "data_files", MAX_FILES, "external_data", place)
             parts = Path(location).parts
             if not parts or ".." in parts or Path(location).is_absolute() or "\0" in location or "\\" in location:
-                raise files.malformed(str(self.path), "outside_folder", field=location or name)
+                raise files.malformed(str(self.path), "outside_folder", location, place)
             other = self.path.parent / location
             if not files.present(other):
-                raise files.malformed(str(self.path), "missing_shard", field=location)
+                raise files.malformed(str(self.path), "missing_shard", location, place)
             if not other.resolve().is_relative_to(self.path.parent.resolve()) and not _cached(self.path):
-                raise files.malformed(str(self.path), "outside_folder", field=location)
+                raise files.malformed(str(self.path), "outside_folder", location, place)
             descriptor, size = files.open_regular(other)
             os.close(descriptor)
             self.files[location] = size
         return self.files[location]
 
-    def _external(self, proto: Any, name: str, size: int) -> None:
+    def _external(self, proto: Any, name: str, size: int, place: int) -> None:
         keys = {entry.key: entry.value for entry in proto.external_data}
         offset = _number(keys.get("offset", "0"))
         length = _number(keys.get("length", str(size)))
-        space = self._beside(keys.get("location", ""), name)
+        space = self._beside(keys.get("location", ""), place)
         if offset is None or length is None:
-            raise files.malformed(str(self.path), "not_integer", field=name)
+            raise files.malformed(str(self.path), "not_integer", name, place)
         if length != size:
-            raise files.malformed(str(self.path), "size_mismatch", field=name)
+            raise files.malformed(str(self.path), "size_mismatch", name, place)
         if offset + length > space:
-            raise files.malformed(str(self.path), "offset_outside", field=name, offset=offset)
+            raise files.malformed(str(self.path), "offset_outside", name, place)
 
     def tensor(self, proto: Any, name: str | None = None) -> Stored:
         """The tensor that a TensorProto of the stripped model describes.
@@ -103,23 +106,24 @@ class Store:
             UnsupportedFile: a type that is not known.
         """
         title = proto.name if name is None else name
+        held = dict(_held(proto.doc_string))
+        place = held.pop(PLACE, 0)
         if proto.data_type not in TYPES:
-            raise _unsupported(self.path, str(proto.data_type), title)
+            raise _unsupported(self.path, str(proto.data_type), title, place)
         dtype, bits = TYPES[proto.data_type]
         elements = 1
         if len(proto.dims) > MAX_DIMENSIONS:
-            raise files.malformed(str(self.path), "too_many_dimensions", field=title)
+            raise files.malformed(str(self.path), "too_many_dimensions", title, place)
         for extent in proto.dims:
             elements *= extent
             if extent < 0 or elements > MAX_ELEMENTS:
-                raise files.malformed(str(self.path), "out_of_range", field=title)
-        held = dict(_held(proto.doc_string))
+                raise files.malformed(str(self.path), "out_of_range", title, place)
         size = held.get(STRINGS, 0) if dtype == "STRING" else (elements * bits + 7) // 8
         if proto.data_location == 1 or proto.external_data:
-            self._external(proto, title, size)
+            self._external(proto, title, size, place)
         elif not _fits(held, elements, bits, size):
-            raise files.malformed(str(self.path), "size_mismatch", field=title)
-        return Stored(title, dtype, tuple(proto.dims), elements, size)
+            raise files.malformed(str(self.path), "size_mismatch", title, place)
+        return Stored(title, dtype, tuple(proto.dims), elements, size, place)
 
 
 def _cached(path: Path) -> bool:
@@ -128,10 +132,15 @@ def _cached(path: Path) -> bool:
 
 
 def _held(note: str) -> Iterator[tuple[int, int]]:
-    """(field, bytes of data) as the walk over the file noted them."""
+    """(field, bytes of data) as the walk over the file noted them, and (PLACE, offset)."""
     for part in note.split(",") if note else ():
         field, _, size = part.partition(":")
         yield int(field), int(size)
+
+
+def place_of(proto: Any) -> int:
+    """Where in the file a tensor of the stripped model stands."""
+    return dict(_held(proto.doc_string)).get(PLACE, 0)
 
 
 def _fits(held: dict[int, int], elements: int, bits: int, size: int) -> bool:

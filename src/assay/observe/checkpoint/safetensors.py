@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnsupportedFile
+from assay.errors import MalformedFile, UnsupportedFile
 from assay.observe.checkpoint import files
 from assay.observe.checkpoint.safetensors_header import MAX_BYTES, Entries
 from assay.types.message import message
@@ -49,19 +49,19 @@ def header(path: Path) -> tuple[Entries, int]:
     with os.fdopen(descriptor, "rb") as stream:
         first = stream.read(8)
         if len(first) < 8:
-            raise files.malformed(str(path), "truncated", offset=len(first))
+            raise files.malformed(str(path), "truncated", field="header_size", offset=0)
         length = int.from_bytes(first, "little")
         if length > MAX_HEADER_BYTES:
             raise files.malformed(str(path), "header_too_long", field="header_size", offset=0)
         if length > size - 8:
-            raise files.malformed(str(path), "truncated", field="header_size", offset=8)
+            raise files.malformed(str(path), "truncated", field="header", offset=8)
         if length > MAX_BYTES:
-            raise files.malformed(str(path), "too_long", field="header_size", offset=0)
+            raise files.beyond(str(path), "header", MAX_BYTES, field="header_size", offset=0)
         content = stream.read(length)
     if len(content) < length:
-        raise files.malformed(str(path), "truncated", offset=8 + len(content))
+        raise files.malformed(str(path), "truncated", field="header", offset=8)
     if not content.startswith(b"{"):
-        raise files.malformed(str(path), "json", offset=8)
+        raise files.malformed(str(path), "json", field="header", offset=8)
     return Entries(content, str(path)), size - 8 - length
 
 
@@ -114,13 +114,18 @@ def tensors(path: Path) -> list[StoredTensor]:
         UnsupportedFile: a tensor type that is not known.
     """
     entries, space = header(path)
-    found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
+    try:
+        found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
+    except (MalformedFile, UnsupportedFile) as error:
+        if error.offset is None and error.field is not None:
+            error.offset = entries.place(error.field)
+        raise
     found.sort(key=lambda tensor: (tensor.offset, tensor.size))
     expected = 0
     for tensor in found:
         if tensor.offset != expected:
-            raise files.malformed(str(path), "hole_or_overlap", field=tensor.name, offset=tensor.offset)
+            raise files.malformed(str(path), "hole_or_overlap", tensor.name, entries.end + tensor.offset)
         expected += tensor.size
     if expected != space:
-        raise files.malformed(str(path), "size_mismatch", offset=expected)
+        raise files.malformed(str(path), "size_mismatch", "data", entries.end + expected)
     return found

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from assay.errors import MalformedFile
-from assay.observe.checkpoint import files
+from assay.observe.checkpoint import files, places
 
 METADATA = "__metadata__"
+LENGTH_BYTES = 8
+"""Before the header."""
 SMALL_BYTES = 2**20
 """A header of this length is a tree of at most 35 MB, and built faster than it is walked."""
 MAX_BYTES = 24 * 2**20
@@ -34,19 +36,33 @@ class Entries:
     Attributes:
         file: what errors name.
         text: the header.
+        end: offset behind it in the file, where the data begin.
     """
 
     def __init__(self, content: bytes, file: str) -> None:
         self.file = file
+        self.end = LENGTH_BYTES + len(content)
+        self._at: int | None = None
         if len(content) > MAX_WIDE_BYTES and not content.isascii():
-            raise files.malformed(file, "too_long", field="header_size", offset=0)
+            raise files.beyond(file, "header_wide", MAX_WIDE_BYTES, field="header_size", offset=0)
         try:
             self.text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise self._broken("json", error.start) from error
+            raise files.malformed(file, "json", "header", LENGTH_BYTES + error.start) from error
 
-    def _broken(self, reason: str, position: int, field: str | None = None) -> MalformedFile:
-        return files.malformed(self.file, reason, field=field, offset=8 + position)
+    def _broken(self, reason: str, position: int, field: str = "header") -> MalformedFile:
+        return files.malformed(self.file, reason, field, self._offset(position))
+
+    def _offset(self, position: int) -> int:
+        """The offset in the file of a place in the text."""
+        return LENGTH_BYTES + (position if self.text.isascii() else len(self.text[:position].encode()))
+
+    def place(self, field: str) -> int | None:
+        """The offset of a field of the tensor that was handed over last; None where it is not found."""
+        if self._at is not None:
+            return self._offset(self._at)
+        found = places.of_key(self.text.encode(), field)
+        return None if found is None else LENGTH_BYTES + found
 
     def _next(self, position: int) -> int:
         """The next place that is no white space."""
@@ -84,7 +100,7 @@ class Entries:
         while more:
             notes += 1
             if notes > MAX_TENSORS:
-                raise self._broken("count_too_large", position, METADATA)
+                raise files.beyond(self.file, "notes", MAX_TENSORS, METADATA, self._offset(position))
             key, position = self._name(position)
             if self.text[position : position + 1] != '"':
                 raise self._broken("not_text", position, f"{METADATA}.{key[:64]}")
@@ -107,13 +123,19 @@ class Entries:
             raise self._broken("json", error.pos, name) from error
 
     def _tree(self) -> Iterator[tuple[str, Any]]:
-        document = files.parse_object(self.text.encode(), self.file)
+        try:
+            document = files.parse_object(self.text.encode(), self.file)
+        except MalformedFile as error:
+            error.field = "header" if error.field == files.DOCUMENT else error.field
+            error.offset = None if error.offset is None else LENGTH_BYTES + error.offset
+            raise
         notes = document.pop(METADATA, {})
         if not isinstance(notes, dict):
-            raise self._broken("not_object", 0, METADATA)
+            raise files.malformed(self.file, "not_object", METADATA, self.place(METADATA))
         wrong = next((key for key, value in notes.items() if not isinstance(value, str)), None)
         if wrong is not None:
-            raise self._broken("not_text", 0, f"{METADATA}.{wrong[:64]}")
+            field = f"{METADATA}.{wrong}"
+            raise files.malformed(self.file, "not_text", field, self.place(field))
         yield from document.items()
 
     def tensors(self) -> Iterator[tuple[str, Any]]:
@@ -130,11 +152,11 @@ class Entries:
         except json.JSONDecodeError as error:
             raise self._broken("json", error.pos) from error
         except files.RepeatedKeyError as error:
-            raise self._broken("repeated_key", 0, str(error)) from error
+            raise self._broken("repeated_key", self._at or 0, str(error)) from error
         except RecursionError as error:
-            raise self._broken("nesting", 0) from error
+            raise self._broken("nesting", self._at or 0) from error
         except ValueError as error:  # an integer of thousands of digits
-            raise self._broken("json", 0) from error
+            raise self._broken("json", self._at or 0) from error
 
     def _walked(self) -> Iterator[tuple[str, Any]]:
         position = self._next(1)  # the caller has seen the brace
@@ -146,11 +168,12 @@ class Entries:
             if name in seen:
                 raise self._broken("repeated_key", position, name)
             if len(seen) > MAX_TENSORS:
-                raise self._broken("count_too_large", position, "tensors")
+                raise files.beyond(self.file, "tensors", MAX_TENSORS, name, self._offset(position))
             seen.add(name)
             if name == METADATA:
                 position = self._metadata(position)
             else:
+                self._at = position
                 entry, position = self._entry(name, position)
                 yield name, entry
             more, end = self._more(position)
