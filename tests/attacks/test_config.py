@@ -31,6 +31,8 @@ def refused(tmp_path: Path, content: bytes) -> MalformedFile:
         read(path)
     assert caught.value.file == str(path)
     assert caught.value.exit_code == 2
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 

@@ -49,6 +49,8 @@ def refused(path: Path, content: bytes | None = None) -> MalformedFile:
         reader.read(path)
     assert time.monotonic() - started < 2
     assert caught.value.file == str(path)
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 

@@ -32,6 +32,8 @@ def refused(path: Path) -> MalformedFile:
         safetensors.tensors(path)
     assert time.monotonic() - started < 2
     assert caught.value.file == str(path)
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 
@@ -51,6 +53,13 @@ def test_a_sparse_file_with_a_long_header(tmp_path: Path) -> None:
 def test_a_file_that_ends_too_early(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     assert refused(tmp_path / "x").message.code in {"error.malformed.truncated", "error.malformed.json"}
+
+
+def test_a_file_cut_short_at_every_byte(tmp_path: Path) -> None:
+    content = raw(tmp_path / "x", json.dumps({"t": entry()}).encode(), bytes(8)).read_bytes()
+    for length in range(len(content)):
+        (tmp_path / "x").write_bytes(content[:length])
+        refused(tmp_path / "x")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def refused(path: Path) -> MalformedFile:
     assert time.monotonic() - started < 2
     assert caught.value.file == str(path)
     assert caught.value.exit_code == 2
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 

@@ -40,6 +40,7 @@ _SCALARS = {
 }  # fmt: skip
 _BOOL, _STRING, _ARRAY = 7, 8, 9
 _TENSOR_COUNT, _PAIR_COUNT = 8, 16
+METADATA = 24
 """Offsets in the file."""
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")

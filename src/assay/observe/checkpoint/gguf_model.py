@@ -27,7 +27,7 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
         raise not_understood(Fields({}, str(path)), f"general.type: {files.short(str(kind))}")
     name = metadata.get("general.architecture")
     if not isinstance(name, str):
-        raise files.malformed(str(path), "missing_key", field="general.architecture")
+        raise files.malformed(str(path), "missing_key", "general.architecture", gguf.METADATA)
     body = architectures.of_gguf(name)
     if body is None:
         from assay.observe.checkpoint import gguf_likeness  # noqa: PLC0415 - few files are of an unknown architecture
@@ -106,7 +106,7 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     match = PARTS.search(path.name)
     if not isinstance(number, int) or number < 2:
         if match is not None and int(match[2]) > 1:  # a part by its name, and nothing inside says so
-            raise files.malformed(str(path), "split_name", "split.count")
+            raise files.malformed(str(path), "split_name", "split.count", gguf.METADATA)
         return first.metadata, first.tensors
     if match is None or int(match[2]) != number:
         raise files.malformed(str(path), "split_name", "split.count", gguf.place(path, "split.count"))

@@ -37,15 +37,21 @@ def _dotted(path: list[bytes | None]) -> bytes | None:
     return b".".join(keys) if len(keys) == len(path) else None
 
 
-def of_key(content: bytes, field: str) -> int | None:
-    """The offset of the key with this dotted path in a JSON object; None where it is not found as it is spelt."""
+def of_key(content: bytes, field: str) -> int:
+    """The offset of the key with this dotted path in a JSON object, or of the innermost object that should have it."""
     wanted = field.encode("utf-8", "surrogatepass")
-    last = wanted[wanted.rfind(b".") + 1 :]
+    parts = set(wanted.split(b"."))
+    found, length = max(content.find(b"{"), 0), -1
     for path, position in _keys(content[:LONGEST_BYTES]):
         own = path[-1]
-        if own is not None and own.endswith(last) and _dotted(path) == wanted:
+        if own is None or own[own.rfind(b".") + 1 :] not in parts:
+            continue
+        dotted = _dotted(path)
+        if dotted == wanted:
             return position
-    return None
+        if dotted is not None and len(dotted) > length and wanted.startswith(dotted + b"."):
+            found, length = position, len(dotted)
+    return found
 
 
 def around(content: bytes, offset: int) -> str | None:
@@ -95,7 +101,7 @@ def of_depth(content: bytes, depth: int) -> int | None:
 def of_field(file: str, field: str) -> int | None:
     """The offset of a key or a tensor in a JSON, safetensors or GGUF file.
 
-    None where the file is none of these, is not there any more, or does not spell the field this way.
+    Of what should have it where it is missing; None where the file is none of these, or is not there any more.
     """
     try:
         begun = files.beginning(Path(file), LONGEST_BYTES + LENGTH_BYTES)
@@ -104,9 +110,9 @@ def of_field(file: str, field: str) -> int | None:
     if begun.startswith(GGUF):
         from assay.observe.checkpoint import gguf  # noqa: PLC0415 - one container of three
 
-        return gguf.place(Path(file), field)
+        found = gguf.place(Path(file), field)
+        return gguf.METADATA if found is None else found
     if begun[LENGTH_BYTES : LENGTH_BYTES + 1] == b"{" and not begun.lstrip().startswith(b"{"):
         length = int.from_bytes(begun[:LENGTH_BYTES], "little")
-        found = of_key(begun[LENGTH_BYTES : LENGTH_BYTES + length], field)
-        return None if found is None else LENGTH_BYTES + found
+        return LENGTH_BYTES + of_key(begun[LENGTH_BYTES : LENGTH_BYTES + length], field)
     return of_key(begun, field) if begun.lstrip().startswith(b"{") else None

@@ -57,12 +57,9 @@ class Entries:
         """The offset in the file of a place in the text."""
         return LENGTH_BYTES + (position if self.text.isascii() else len(self.text[:position].encode()))
 
-    def place(self, field: str) -> int | None:
-        """The offset of a field of the tensor that was handed over last; None where it is not found."""
-        if self._at is not None:
-            return self._offset(self._at)
-        found = places.of_key(self.text.encode(), field)
-        return None if found is None else LENGTH_BYTES + found
+    def place(self, field: str) -> int:
+        """The offset of a field of the tensor that was handed over last."""
+        return LENGTH_BYTES + places.of_key(self.text.encode(), field) if self._at is None else self._offset(self._at)
 
     def _next(self, position: int) -> int:
         """The next place that is no white space."""
