@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedArchitecture
@@ -164,9 +165,8 @@ def model(config: dict[str, Any], separate: dict[str, Any] | None, origin: Origi
     Raises:
         UnsupportedArchitecture, MalformedFile: see `understand`.
     """
-    return of_fields(
-        Fields(config, origin.file), None if separate is None else Fields(separate, "hf_quant_config.json"), origin
-    )
+    beside = str(Path(origin.file).with_name("hf_quant_config.json"))
+    return of_fields(Fields(config, origin.file), None if separate is None else Fields(separate, beside), origin)
 
 
 def built(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import MalformedFile, UnsupportedFile
 from assay.observe.checkpoint import files
-from assay.observe.checkpoint.safetensors_header import MAX_BYTES, Entries
+from assay.observe.checkpoint.safetensors_header import LENGTH_BYTES, Entries
 from assay.types.message import message
 
 MAX_HEADER_BYTES = 100_000_000
@@ -43,26 +43,24 @@ def header(path: Path) -> tuple[Entries, int]:
 
     Raises:
         UnreadableFile: it cannot be opened.
-        MalformedFile: no header of the announced length is there, or it is no JSON object.
+        MalformedFile: no header of the announced length is there, or it begins no JSON object.
     """
     descriptor, size = files.open_regular(path)
     with os.fdopen(descriptor, "rb") as stream:
-        first = stream.read(8)
-        if len(first) < 8:
-            raise files.malformed(str(path), "truncated", field="header_size", offset=0)
-        length = int.from_bytes(first, "little")
-        if length > MAX_HEADER_BYTES:
-            raise files.malformed(str(path), "header_too_long", field="header_size", offset=0)
-        if length > size - 8:
-            raise files.malformed(str(path), "truncated", field="header", offset=8)
-        if length > MAX_BYTES:
-            raise files.beyond(str(path), "header", MAX_BYTES, field="header_size", offset=0)
-        content = stream.read(length)
-    if len(content) < length:
-        raise files.malformed(str(path), "truncated", field="header", offset=8)
-    if not content.startswith(b"{"):
-        raise files.malformed(str(path), "json", field="header", offset=8)
-    return Entries(content, str(path)), size - 8 - length
+        try:
+            first = stream.read(LENGTH_BYTES + 1)
+        except OSError as error:
+            raise files.unreadable(path, error) from error
+    if len(first) < LENGTH_BYTES:
+        raise files.malformed(str(path), "truncated", "header_size", 0)
+    length = int.from_bytes(first[:LENGTH_BYTES], "little")
+    if length > MAX_HEADER_BYTES:
+        raise files.malformed(str(path), "header_too_long", "header_size", 0)
+    if length > size - LENGTH_BYTES:
+        raise files.malformed(str(path), "truncated", "header", LENGTH_BYTES)
+    if not length or first[LENGTH_BYTES:] != b"{":
+        raise files.malformed(str(path), "json", "header", LENGTH_BYTES)
+    return Entries(path, length), size - LENGTH_BYTES - length
 
 
 def _extents(path: str, name: str, shape: Any) -> tuple[tuple[int, ...], int]:
