@@ -94,6 +94,22 @@ def shards(name: str) -> Callable[[Path], Path]:
     return place
 
 
+def torch_shards(folder: Path, name: str = "b.bin") -> Path:
+    """Two torch files of one index, each with the tensor w; the second may be missing."""
+    described = torch_files.pickled(torch_files.table({"w": torch_files.tensor("FloatStorage", "0", (2, 3))}))
+    for own in ("a.bin", "b.bin"):
+        torch_files.write(folder / own, described, {"0": bytes(24)})
+    config({"weight_map": {"w": "a.bin", "u": name}}, "pytorch_model.bin.index.json")(folder)
+    return config(CONFIG)(folder).parent
+
+
+def adapter(folder: Path) -> Path:
+    """An adapter with one half of a pair."""
+    header({"m.lora_A.weight": entry()})(folder).rename(folder / "adapter_model.safetensors")
+    config({"peft_type": "LORA", "r": 2}, "adapter_config.json")(folder)
+    return folder
+
+
 def onnx(content: bytes) -> Callable[[Path], Path]:
     def place(folder: Path) -> Path:
         (folder / "x.onnx").write_bytes(content)
@@ -169,6 +185,9 @@ MALFORMED = {
     "index outside": Attack(shards("../x"), "../x", 43),
     "zip bomb": Attack(bomb, "archive/data.pkl", 0),
     "pickle runs code": Attack(torch(pickle.dumps({"w": Runs()}, 2)), "posix.system", None),
+    "torch shard missing": Attack(lambda folder: torch_shards(folder, "c.bin"), "c.bin", 35),
+    "torch tensor in two": Attack(torch_shards, "w", None),
+    "adapter's half": Attack(adapter, "m", 8),
     "no zip": Attack(config(b"<html>", "x.bin"), "magic", 0),
     "onnx empty": Attack(onnx(b""), "model", 0),
     "onnx cut": Attack(onnx(b"\x3a\xff\xff\xff\x7f"), "tag 7", 5),

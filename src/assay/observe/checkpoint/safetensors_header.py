@@ -25,7 +25,7 @@ SMALL_BYTES = 2**20
 WINDOW_BYTES = 2**20
 MAX_TENSORS = 100_000
 """In one file, and notes in its metadata: a bound of our own, so that a hostile header ends in two seconds."""
-MAX_ENTRY_BYTES = 2048
+MAX_ENTRY_BYTES = 1024
 MAX_VALUES = 10 * MAX_TENSORS
 """In all entries: a tensor of 5 dimensions has 8 commas."""
 MAX_LISTS = 8
@@ -189,6 +189,8 @@ class Entries:
         brace = window.find(b"}", index, index + MAX_ENTRY_BYTES)
         if window.find(b"{", index + 1, brace if brace >= 0 else index + MAX_ENTRY_BYTES) >= 0:
             raise self._broken("nesting", position, name)
+        if brace < 0 and self.end - position > MAX_ENTRY_BYTES:
+            raise files.beyond(str(self.path), "entry", MAX_ENTRY_BYTES, name, position)
         if brace < 0:
             raise self._broken("json", position, name)
         if window.count(b"[", index, brace) > MAX_LISTS:

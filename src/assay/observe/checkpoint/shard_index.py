@@ -97,8 +97,7 @@ def read(index: Path) -> Index:
         raise files.beyond(str(index), "shards", MAX_FILES, MAP, places.of_key(content, MAP))
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
     if strange is not None:
-        at = content.find(json.dumps(strange).encode())
-        raise files.malformed(str(index), "outside_folder", strange, at if at >= 0 else None)
+        raise files.malformed(str(index), "outside_folder", strange, _place(content, strange))
     return Index(names, tensors)
 
 
@@ -120,4 +119,16 @@ def lacking(index: Path, tensors: set[int]) -> MalformedFile:
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
     entries = _entries(content, str(index))
     name, file = next(((name, file) for name, file in entries if hashed(name) not in tensors), ("", index.name))
-    return files.malformed(str(index.with_name(file)), "missing_storage", field=name)
+    shard = str(index.with_name(file))
+    return files.malformed(shard, "missing_storage", name, places.of_field(shard, name))
+
+
+def _place(content: bytes, name: str) -> int | None:
+    at = content.find(json.dumps(name).encode())
+    return at if at >= 0 else None
+
+
+def unreached(index: Path, name: str) -> MalformedFile:
+    """The error that names a file of an index which is not there, and where the index first names it."""
+    content = files.read_at_most(index, files.MAX_JSON_BYTES)
+    return files.malformed(str(index), "missing_shard", name, _place(content, name))

@@ -195,13 +195,27 @@ def shards(folder: Path) -> list[Path]:
     named = shard_index.listed(index)
     missing = next((name for name in named if not files.present(folder / name)), None)
     if missing is not None:
-        raise files.malformed(str(index), "missing_shard", field=missing)
+        raise shard_index.unreached(index, missing)
     return [folder / name for name in named]
 
 
 def _notes(read: list[Checkpoint]) -> tuple[Message, ...]:
     beside = sorted({key for one in read for key in one.beside})
     return (message("note.torch_beside", keys=", ".join(beside)),) if beside else ()
+
+
+def _check_once(paths: list[Path], read: list[Checkpoint]) -> None:
+    """No tensor is in two of the files.
+
+    Raises:
+        MalformedFile: one is; the second file is named, and where the tensor's data lie in it.
+    """
+    seen: set[str] = set()
+    for path, one in zip(paths, read, strict=True):
+        for tensor in one.tensors:
+            if tensor.name in seen:
+                raise files.malformed(str(path), "repeated_key", tensor.name, tensor.offset)
+        seen.update(tensor.name for tensor in one.tensors)
 
 
 def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
@@ -211,10 +225,8 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
     read = [checkpoint(path) for path in paths]
+    _check_once(paths, read)
     tensors = [tensor for one in read for tensor in one.tensors]
-    names = {tensor.name for tensor in tensors}
-    if len(names) != len(tensors):
-        raise files.malformed(str(paths[0].parent / INDEX), "repeated_key", field="weight_map")
     return gathered.model(stored.matrices(tensors), document, origin, notes=_notes(read))
 
 
