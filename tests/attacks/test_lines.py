@@ -351,3 +351,23 @@ def test_words_in_an_encoding_without_cyrillic(tmp_path: Path) -> None:
         env=environment, capture_output=True, check=False,
     )  # fmt: skip
     assert done.stderr.startswith(b"error: x.gguf ends too early (field magic, byte 0)\n")
+
+
+FITTING = {
+    "pickle runs code": "untrusted_file",
+    "zip bomb": "untrusted_file",
+    "gguf overlap": "untrusted_file",
+    "index outside": "untrusted_file",
+    "gguf part missing": "parts",
+    "gguf parts mixed": "parts",
+    "gguf magic": "other_kind",
+    "json value": "malformed_value",
+    "safetensors header cut": "malformed_file",
+    "adapter's half": "adapter",
+}
+
+
+@pytest.mark.parametrize("kind", FITTING)
+def test_the_hint_fits_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    said = told(capsys, MALFORMED[kind].place(tmp_path), "--lang", "en")
+    assert said.lines[1] == f"hint: {words.say(message(f'hint.{FITTING[kind]}'), 'en')}"
