@@ -47,7 +47,7 @@ MEANING = {
     "unreadable-file": "the file exists and cannot be opened",
     "malformed-file": "the file breaks its format (`file`, `field`, `offset`)",
     "unsupported-architecture": "the model's architecture is not in the catalogue",
-    "unsupported-file": "a container that Assay refuses by name",
+    "unsupported-file": "a container that Assay refuses by name, or a file larger than it reads",
     "missing-knowledge": "the catalogue has no such fact",
     "missing-extra": "an optional dependency is not installed; the hint is its install line",
     "no-gpu": "this machine shows no GPU",

@@ -9,7 +9,7 @@ AssayError
 │   └── MalformedFile       was read and breaks its format (file, field, offset)
 ├── CannotAnswer            exit 3
 │   ├── UnsupportedArchitecture
-│   ├── UnsupportedFile     a known container that Assay refuses by name (big-endian GGUF)
+│   ├── UnsupportedFile     a known container that Assay refuses by name (big-endian GGUF), or larger than it reads
 │   ├── MissingKnowledge    the catalogue has no such fact
 │   ├── MissingExtra        an optional dependency is not installed
 │   └── NoGpu               this machine shows no GPU
@@ -122,7 +122,7 @@ class UnsupportedArchitecture(CannotAnswer):
 
 
 class UnsupportedFile(CannotAnswer):
-    """A container that Assay knows and refuses by name."""
+    """A container that Assay knows and refuses by name, or a file larger than it reads."""
 
     kind = "unsupported-file"
 

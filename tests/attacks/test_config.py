@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.errors import AssayError, MalformedFile, UnreadableFile
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
 from assay.knowledge import store
 from assay.observe.checkpoint import files
 from assay.observe.checkpoint.config import Origin, model
 from assay.observe.checkpoint.read import read
+from assay.types.message import message
 
 ORIGIN = Origin("test", "config.json", "config", ())
 
@@ -30,6 +31,8 @@ def refused(tmp_path: Path, content: bytes) -> MalformedFile:
         read(path)
     assert caught.value.file == str(path)
     assert caught.value.exit_code == 2
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 
@@ -58,7 +61,12 @@ def test_content_that_is_no_configuration(tmp_path: Path, content: bytes, code: 
 
 def test_a_long_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "MAX_JSON_BYTES", 1000)
-    assert refused(tmp_path, b" " * 1001).message.code == "error.malformed.too_long"
+    (tmp_path / "config.json").write_bytes(b'{"a": "' + b"a" * 1000 + b'"}')
+    with pytest.raises(UnsupportedFile) as caught:
+        read(tmp_path / "config.json")
+    assert caught.value.message == message("error.limit.bytes", file="config.json", limit=1000)
+    assert caught.value.exit_code == 3
+    assert refused(tmp_path, b"[" * 1001).message.code == "error.malformed.not_object"
 
 
 def test_a_sparse_file_of_a_terabyte(tmp_path: Path) -> None:

@@ -93,6 +93,10 @@ BOMBS = {
     "most tensors": (b"{", 90_000, TENSOR, b"}"),
     "notes": (b'{"__metadata__":{', 900_000, b'"%x":""', b"}}"),
     "lists for a tensor": (b'{"t":[', 7_000_000, b"[]", b"]}"),
+    "a note of 96 MB for tensors": (b'{"__metadata__":{"a":"', 32_000_000, b"\\n", b'"}}'),
+    "long names of tensors": (b"{", 90_000, TENSOR.replace(b"%x", b"%x" + b"n" * 950), b"}"),
+    "tensors of many dimensions": (b"{", 90_000, TENSOR.replace(b"[0]", b"[0" + b",999" * 60 + b"]"), b"}"),
+    "tensors with long numbers": (b"{", 95_000, TENSOR[:-1] + b',"x":' + b"9" * 900 + b"}", b"}"),
 }
 
 
@@ -107,7 +111,7 @@ def test_what_json_may_cost(tmp_path: Path, kind: str) -> None:
         content = len(content).to_bytes(8, "little") + content
     path.write_bytes(content)
     found = cost(path)
-    assert found.said.startswith(("error.malformed", "error.no_config_beside"))
+    assert found.said.startswith(("error.malformed.", "error.limit.", "error.no_config_beside"))
     assert found.seconds < 2
     assert found.mebibytes < MOST_MEBIBYTES
 

@@ -35,7 +35,6 @@ from assay.observe.checkpoint import (
     hub_transfer,
     read,
     safetensors,
-    safetensors_header,
 )
 
 
@@ -311,19 +310,18 @@ def test_a_header_that_its_reader_would_refuse_is_not_fetched(
     server: Hub, monkeypatch: pytest.MonkeyPatch, over: int
 ) -> None:
     stored = hub_server.single()["model.safetensors"]
-    monkeypatch.setattr(safetensors_header, "MAX_BYTES", len(stored.head) - 8 - over)
+    monkeypatch.setattr(safetensors, "MAX_HEADER_BYTES", len(stored.head) - 8 - over)
     server.repos["owner/tiny"] = hub_server.single()
     if not over:
         assert read.read("owner/tiny").container == "safetensors"
         return
-    monkeypatch.setattr(safetensors, "MAX_BYTES", safetensors_header.MAX_BYTES)
     _refused("owner/tiny", MalformedFile)
     assert server.ranges() == ["bytes=0-7"]
 
 
 def test_a_size_that_no_file_has(server: Hub) -> None:
     server.repos["owner/tiny"] = hub_server.single() | {"model.safetensors": Stored(bytes(8), 2**50 // 2)}
-    assert _code(_refused("owner/tiny", MalformedFile)) == "too_long"
+    assert _refused("owner/tiny", UnsupportedFile).message.code == "error.limit.bytes"
 
 
 def test_a_part_that_is_missing(server: Hub) -> None:
@@ -357,8 +355,8 @@ def test_names_that_leave_the_repository_are_not_seen(server: Hub, tmp_path: Pat
 
 def test_a_configuration_larger_than_any_is_not_fetched(server: Hub) -> None:
     server.repos["owner/tiny"] = hub_server.single() | {"config.json": Stored(b"{", 10**9)}
-    error = _refused("owner/tiny", MalformedFile)
-    assert (_code(error), error.file) == ("too_long", "config.json")
+    error = _refused("owner/tiny", UnsupportedFile)
+    assert (error.message.code, error.file) == ("error.limit.bytes", "config.json")
     assert not [request for request in server.requests if request.path.endswith("config.json")]
 
 

@@ -11,7 +11,7 @@ from bounded import cost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.errors import AssayError, MalformedFile, UnreadableFile
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
 from assay.observe.checkpoint import onnx as reader
 from assay.observe.checkpoint import onnx_wire
 from assay.observe.checkpoint.onnx_wire import varint
@@ -49,6 +49,8 @@ def refused(path: Path, content: bytes | None = None) -> MalformedFile:
         reader.read(path)
     assert time.monotonic() - started < 2
     assert caught.value.file == str(path)
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 
@@ -235,23 +237,30 @@ MANY = {
 def test_what_a_hostile_graph_may_cost(tmp_path: Path, kind: str) -> None:
     (tmp_path / "x.onnx").write_bytes(MANY[kind]())
     found = cost(tmp_path / "x.onnx")
-    assert found.said == "read" or found.said.startswith("error.malformed.")
+    assert found.said == "read" or found.said.startswith(("error.malformed.", "error.limit."))
     assert found.seconds < 2
     assert found.mebibytes < 100
 
 
 @pytest.mark.parametrize(
-    ("content", "field"),
+    ("content", "code", "field"),
     [
-        (nodes(b"", LIMIT + 1), "nodes"),
-        (field(7, field(5, b"") * (LIMIT + 1)) + SETS, "tensors"),
-        (nodes(field(3, b"a" * 5000), 1), "field 3"),
-        (nodes(field(3, b"a" * 4000), 2200), "field 3"),
+        (nodes(b"", LIMIT + 1), "messages", "node"),
+        (field(7, field(5, b"") * (LIMIT + 1)) + SETS, "messages", "tensor"),
+        (nodes(field(3, b"a" * 4000), 2200), "graph", "tag 3"),
     ],
 )
-def test_more_than_a_graph_holds(tmp_path: Path, content: bytes, field: str) -> None:
-    error = refused(tmp_path / "x.onnx", content)
-    assert (error.message.code, error.field) == ("error.malformed.count_too_large", field)
+def test_more_than_is_read_of_a_graph(tmp_path: Path, content: bytes, code: str, field: str) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+    with pytest.raises(UnsupportedFile) as caught:
+        reader.read(tmp_path / "x.onnx")
+    assert (caught.value.message.code, caught.value.field) == (f"error.limit.{code}", field)
+    assert caught.value.offset is not None
+
+
+def test_a_name_longer_than_any(tmp_path: Path) -> None:
+    error = refused(tmp_path / "x.onnx", nodes(field(3, b"a" * 5000), 1))
+    assert (error.message.code, error.field) == ("error.malformed.name_too_long", "tag 3")
 
 
 @LINUX
@@ -275,7 +284,7 @@ def test_a_copy_keeps_what_measures_and_drops_what_weighs(tmp_path: Path) -> Non
     copy = onnx_wire.structure(tmp_path / "x.onnx")
     assert len(copy) < 100
     (kept,) = onnx.ModelProto.FromString(copy).graph.initializer
-    assert (kept.name, list(kept.dims), kept.raw_data, kept.doc_string) == ("w", [1000], b"", "9:4000")
+    assert (kept.name, list(kept.dims), kept.raw_data, kept.doc_string) == ("w", [1000], b"", "0:11,9:4000")
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.errors import AssayError, MalformedFile, UnreadableFile
-from assay.observe.checkpoint import folder, safetensors
+from assay.observe.checkpoint import files, folder, safetensors, safetensors_header
 
 
 def raw(path: Path, header: bytes, data: bytes = b"", length: int | None = None) -> Path:
@@ -32,6 +32,8 @@ def refused(path: Path) -> MalformedFile:
         safetensors.tensors(path)
     assert time.monotonic() - started < 2
     assert caught.value.file == str(path)
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
     return caught.value
 
 
@@ -51,6 +53,13 @@ def test_a_sparse_file_with_a_long_header(tmp_path: Path) -> None:
 def test_a_file_that_ends_too_early(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x").write_bytes(content)
     assert refused(tmp_path / "x").message.code in {"error.malformed.truncated", "error.malformed.json"}
+
+
+def test_a_file_cut_short_at_every_byte(tmp_path: Path) -> None:
+    content = raw(tmp_path / "x", json.dumps({"t": entry()}).encode(), bytes(8)).read_bytes()
+    for length in range(len(content)):
+        (tmp_path / "x").write_bytes(content[:length])
+        refused(tmp_path / "x")
 
 
 @pytest.mark.parametrize(
@@ -122,13 +131,6 @@ def test_an_index_that_leaves_its_folder(tmp_path: Path, name: Any) -> None:
         folder.shards(tmp_path)
 
 
-def test_an_index_of_too_many_files(tmp_path: Path) -> None:
-    mapping = {f"t{number}": f"{number}.safetensors" for number in range(5000)}
-    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": mapping}), encoding="utf-8")
-    with pytest.raises(MalformedFile):
-        folder.shards(tmp_path)
-
-
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=200), st.integers(0, 300))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, length: int) -> None:
@@ -138,3 +140,64 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, content: bytes, length: i
         safetensors.tensors(path)
     except AssayError as error:
         assert error.exit_code in {2, 3}  # noqa: PT017 - either way is right
+
+
+NOTES = st.dictionaries(
+    st.text(max_size=40), st.text(st.sampled_from('ab\\"/\n\u0001я😀\ud800'), max_size=60), max_size=3
+)
+NAMES = st.lists(st.text(st.sampled_from('ab."\\яé😀'), max_size=12), min_size=1, max_size=5, unique=True)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(NOTES, NAMES, st.booleans(), st.sampled_from([None, 0, 40]))
+def test_a_walk_through_small_windows_reads_what_a_tree_holds(
+    tmp_path: Path,
+    notes: dict[str, str],
+    names: list[str],
+    ascii_only: bool,  # noqa: FBT001 - hypothesis gives it by position
+    indent: int | None,
+) -> None:
+    document = {"__metadata__": notes, **{name: entry(offsets=(0, 8)) for name in names}}
+    content = json.dumps(document, ensure_ascii=ascii_only, indent=indent).encode("utf-8", "surrogatepass")
+    whole = b"\xed\xa0" not in content  # half a character is no UTF-8
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in {"SMALL_BYTES": 0, "WINDOW_BYTES": 7, "PIECE_BYTES": 8, "MAX_NAME_BYTES": 600}.items():
+            patch.setattr(safetensors_header, name, size)
+        entries, _ = safetensors.header(raw(tmp_path / "x", content))
+        if whole:
+            assert dict(entries.tensors()) == {name: document[name] for name in names}
+        else:
+            with pytest.raises(MalformedFile):
+                dict(entries.tensors())
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_walk_through_small_windows_refuses_what_is_no_json(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(json.dumps({"__metadata__": {"a\n": 'é"\\ \n'}, "t": entry()}, ensure_ascii=False).encode())
+    content[data.draw(st.integers(1, len(content) - 1))] = data.draw(st.sampled_from(b'{}[]",:\\u0 \n\x01\xff'))
+    try:
+        expected = json.loads(content.decode(), object_pairs_hook=files.once)
+    except ValueError:
+        expected = None
+    with pytest.MonkeyPatch.context() as patch:
+        for name, size in {"SMALL_BYTES": 0, "WINDOW_BYTES": 7, "PIECE_BYTES": 8}.items():
+            patch.setattr(safetensors_header, name, size)
+        entries, _ = safetensors.header(raw(tmp_path / "x", bytes(content)))
+        try:
+            found = dict(entries.tensors())
+        except MalformedFile:
+            notes = (expected or {}).get("__metadata__", {})
+            odd = expected is None or not isinstance(notes, dict) or any(not isinstance(x, str) for x in notes.values())
+            assert odd or any(not isinstance(one, dict) or b"}" in content for one in expected.values())
+        else:
+            assert found == {name: value for name, value in (expected or {}).items() if name != "__metadata__"}
+
+
+def test_a_header_as_long_as_the_format_allows_is_read(tmp_path: Path) -> None:
+    note = b'{"__metadata__":{"a":"' + b"x" * (safetensors.MAX_HEADER_BYTES - 100) + b'"}, "t": '
+    content = note + json.dumps(entry()).encode() + b"}"
+    content += b" " * (safetensors.MAX_HEADER_BYTES - len(content))
+    (found,) = safetensors.tensors(raw(tmp_path / "x", content, bytes(8)))
+    assert (found.name, found.size) == ("t", 8)
+    (tmp_path / "x").unlink()

@@ -14,9 +14,11 @@ from assay.observe.checkpoint.read import read
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import torch_files
+from changing import CHANGES, CONTROL_BYTES, KEPT, OPENINGS, changing
 from safetensors_files import BYTES, Shapes
 from safetensors_files import write as write_safetensors
 
+CHANGING = ("gguf", "safetensors", "safetensors-long", "onnx", "torch-zip")
 SPACE = 2**20
 """Bytes of holes behind a header: tensors of the seeds lie in them."""
 CONFIG: dict[str, Any] = {
@@ -113,6 +115,7 @@ class Target(NamedTuple):
         holes: bytes that follow it without being stored.
         opened: what is handed to the reader: the file, or its folder.
         text: whether an input is JSON.
+        changes: whether the file changes while it is read, as the end of the input says.
     """
 
     name: str
@@ -123,9 +126,13 @@ class Target(NamedTuple):
     holes: int = 0
     folder: bool = False
     text: bool = False
+    changes: bool = False
 
     def place(self, folder: Path, content: bytes) -> None:
         """Write an input where the reader finds it."""
+        if self.changes:
+            (folder / KEPT).write_bytes(content[-CONTROL_BYTES:])
+            content = content[:-CONTROL_BYTES]
         written = self.wrap(content)
         with (folder / self.file).open("wb") as out:
             out.write(written)
@@ -134,7 +141,20 @@ class Target(NamedTuple):
 
     def read(self, folder: Path) -> Any:
         """What `assay model` reads of the folder."""
-        return read(folder if self.folder else folder / self.file)
+        if not self.changes:
+            return read(folder if self.folder else folder / self.file)
+        with changing(folder / self.file, (folder / KEPT).read_bytes()):
+            return read(folder / self.file)
+
+
+def _changing(target: Target) -> Target:
+    """The same reader, and a file that changes meanwhile in one of several ways for each seed."""
+    seeds = [
+        seed + bytes([number, change, 50 * change, 32 * change])
+        for number, seed in enumerate(target.seeds[:OPENINGS])
+        for change in range(len(CHANGES))
+    ]
+    return target._replace(name=f"{target.name}-changing", seeds=tuple(seeds), changes=True)
 
 
 def _dumped(*documents: Any) -> tuple[bytes, ...]:
@@ -161,27 +181,47 @@ def _text(value: str) -> bytes:
 
 
 def _gguf(
-    architecture: str, numbers: dict[str, int], kinds: tuple[int, ...], extra: bytes = b"", more: int = 0
+    architecture: str,
+    numbers: dict[str, int],
+    kinds: tuple[int, ...],
+    extra: bytes = b"",
+    more: int = 0,
+    first: int = 0,
 ) -> bytes:
-    """The header of a small GGUF file with a tensor of each of these types."""
+    """The header of a small GGUF file with a tensor of each of these types, numbered from `first`."""
     pairs = _text("general.architecture") + struct.pack("<I", 8) + _text(architecture)
     for key, value in numbers.items():
         pairs += _text(f"{architecture}.{key}") + struct.pack("<II", 4, value)
     tensors = b""
-    for index, kind in enumerate(kinds):
+    for place, kind in enumerate(kinds):
+        index = first + place
         name = ("token_embd", "output_norm", "blk.0.attn_q", "blk.0.ffn_up_exps")[index % 4]
         tensors += _text(f"{name}.{index}" if index > 3 else f"{name}.weight")
-        tensors += struct.pack("<I2QIQ", 2, 256, 2, kind, index * 4096)
+        tensors += struct.pack("<I2QIQ", 2, 256, 2, kind, place * 4096)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(kinds), len(numbers) + 1 + more) + pairs + extra + tensors
     return head + bytes(-len(head) % 32)
 
 
+PLAIN = {
+    "block_count": 1, "context_length": 4096, "embedding_length": 256, "feed_forward_length": 512,
+    "attention.head_count": 4, "attention.head_count_kv": 2, "attention.key_length": 64, "attention.value_length": 64,
+}  # fmt: skip
+
+
+def _gguf_part(number: int) -> bytes:
+    """The header of one of two parts of a model."""
+    told = {"split.no": number, "split.count": 2, "split.tensors.count": 6}
+    keys = b"".join(_text(key) + struct.pack("<II", 4, value) for key, value in told.items())
+    return _gguf("qwen3", {} if number else PLAIN, (0, 0, 12), keys, len(told), 3 * number)
+
+
+def _part_beside(folder: Path) -> None:
+    with (folder / "m-00001-of-00002.gguf").open("wb") as out:
+        out.write(_gguf_part(0))
+        out.truncate(out.tell() + SPACE)
+
+
 def _gguf_seeds() -> tuple[bytes, ...]:
-    plain = {
-        "block_count": 1, "context_length": 4096, "embedding_length": 256, "feed_forward_length": 512,
-        "attention.head_count": 4, "attention.head_count_kv": 2, "attention.key_length": 64,
-        "attention.value_length": 64,
-    }  # fmt: skip
     state = {"ssm.conv_kernel": 4, "ssm.inner_size": 64, "ssm.state_size": 16, "ssm.group_count": 1}
     latent = {"attention.kv_lora_rank": 64, "attention.key_length_mla": 64, "rope.dimension_count": 32}
     words = struct.pack("<IIQ", 9, 8, 3) + _text("a") + _text("b") + _text("c")
@@ -191,11 +231,11 @@ def _gguf_seeds() -> tuple[bytes, ...]:
     lists += _text("deep") + struct.pack("<IIQIQ", 9, 9, 1, 0, 1) + b"\1"
     lists += _text("flag") + struct.pack("<IB", 7, 1) + _text("real") + struct.pack("<Id", 12, 0.5)
     return (
-        _gguf("qwen3", plain, (0, 0, 12, 14)),
-        _gguf("llama", plain | {"expert_count": 8, "expert_used_count": 2}, (1, 0, 8, 39, 40, 41, 42, 34, 20)),
-        _gguf("qwen35", plain | state | {"full_attention_interval": 1}, (2, 0, 3), lists, 6),
-        _gguf("deepseek2", plain | latent | {"nextn_predict_layers": 0}, (30, 0, 16)),
-        _gguf("gemma3", plain | {"attention.sliding_window": 512}, (8, 0, 12)),
+        _gguf("qwen3", PLAIN, (0, 0, 12, 14)),
+        _gguf("llama", PLAIN | {"expert_count": 8, "expert_used_count": 2}, (1, 0, 8, 39, 40, 41, 42, 34, 20)),
+        _gguf("qwen35", PLAIN | state | {"full_attention_interval": 1}, (2, 0, 3), lists, 6),
+        _gguf("deepseek2", PLAIN | latent | {"nextn_predict_layers": 0}, (30, 0, 16)),
+        _gguf("gemma3", PLAIN | {"attention.sliding_window": 512}, (8, 0, 12)),
     )
 
 
@@ -319,6 +359,7 @@ def targets() -> dict[str, Target]:
 
     found = [
         Target("gguf", "model.gguf", _gguf_seeds(), lambda _: None, holes=SPACE),
+        Target("gguf-split", "m-00002-of-00002.gguf", (_gguf_part(1),), _part_beside, holes=SPACE, folder=True),
         Target("safetensors", "model.safetensors", tuple(map(_header, (WEIGHTS, PACKED))), with_config, holes=SPACE),
         Target("index", "model.safetensors.index.json", _dumped({"metadata": {"total_size": 1}, "weight_map": shards}),
                _beside(config__json=CONFIG, **parts), folder=True, text=True),
@@ -348,4 +389,5 @@ def targets() -> dict[str, Target]:
                _dumped(LLAMA, {**LLAMA, "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "INT8"}}, engine),
                _beside(rank0__safetensors=RANK), folder=True, text=True),
     ]  # fmt: skip
-    return {target.name: target for target in found}
+    changed = [_changing(target) for target in found if target.name in CHANGING]
+    return {target.name: target for target in (*found, *changed)}

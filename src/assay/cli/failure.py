@@ -9,6 +9,8 @@ from assay.cli.door import Door
 from assay.errors import AssayError, Kind, MissingExtra, NetworkFailure
 from assay.report.json import error as wire
 from assay.report.lines import clean
+from assay.report.place import placed
+from assay.report.screen import encodes
 from assay.report.words import say
 from assay.types.message import Message, message
 
@@ -37,12 +39,15 @@ def report_failure(error: BaseException, door: Door) -> int:
         with suppress(OSError):  # a full disk: the words below still reach standard error
             print_json(document)
     _traceback(error)
-    _tell(f"error: {clean(say(failure.message, door.language))}")
+    # An encoding without Cyrillic would show escapes.
+    language = door.language if door.language == "en" or sys.stderr is None or encodes(sys.stderr, "Ы") else "en"
+    said = say(failure.message, language)
+    _tell(f"error: {clean(placed(said, error, language) if isinstance(error, AssayError) else said)}")
     if isinstance(error, (MissingExtra, NetworkFailure)) and error.candidates:
         # A name spelt like one of the catalogue may need neither the network nor what is not installed.
         near = message("hint.did_you_mean", names=", ".join(error.candidates))
-        _tell(f"hint: {clean(say(near, door.language))}")
-    _tell(f"hint: {clean(say(failure.hint, door.language))}")
+        _tell(f"hint: {clean(say(near, language))}")
+    _tell(f"hint: {clean(say(failure.hint, language))}")
     return failure.exit_code
 
 

@@ -9,7 +9,7 @@ Style = Literal["plain", "good", "bad", "unsure", "headline", "title", "strong",
 
 MAX_WIDTH = 100
 # Control characters and direction overrides: a model's name must not steer the terminal that shows it.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 ONE_FOR_ONE = str.maketrans("–—−─·×µ≠≈\u00a0\u2009\u202f’“”«»²", '----|xu#~   \'""""2')
 ASCII_FOR = ONE_FOR_ONE | str.maketrans({"…": "...", "≥": ">=", "≤": "<=", "→": "->"})
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedFile
 from assay.knowledge.catalog import weight_formats
-from assay.observe.checkpoint import assemble, files, safetensors, torch_zip, unknown_types
+from assay.observe.checkpoint import assemble, files, places, safetensors, torch_zip, unknown_types
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.types.message import Message, message
@@ -127,7 +127,8 @@ def _doubts(said: Described, tensors: list[StoredTensor], file: str) -> tuple[Me
         ranks |= set() if rank is None else {rank}
     half = next((name for name, found in sides.items() if len(found) < 2), None)
     if not sides or half is not None:
-        raise files.malformed(file, "not_adapter", field=half)
+        field = "lora_A" if half is None else half
+        raise files.malformed(file, "not_adapter", field, places.of_field(file, field))
     told = said.own_ranks | (set() if said.rank is None else {said.rank})
     strange = sorted(ranks - told)
     if not strange:
@@ -171,7 +172,7 @@ def read(folder: Path, name: str) -> Model:
     said = described(files.read_object(file), str(file))
     path = next((folder / one for one in WEIGHTS if files.present(folder / one)), None)
     if path is None:
-        raise files.malformed(str(file), "missing_shard", field=WEIGHTS[0])
+        raise files.malformed(str(file), "missing_shard", WEIGHTS[0])
     tensors = _tensors(path)
     groups = _groups(tensors)
     return Model(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures, weight_formats
-from assay.observe.checkpoint import assemble, likeness, quantization
+from assay.observe.checkpoint import assemble, files, likeness, quantization
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture
@@ -72,7 +73,7 @@ def understand(config: Fields, *, alike: bool = False) -> Parts:
         if followed is not None:
             return Parts(*followed, config)
         raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=model_type, file=config.file),
+            message("error.unsupported_architecture", architecture=files.short(model_type), file=config.file),
             message("hint.unsupported_architecture"),
             file=config.file,
             field="model_type",
@@ -165,9 +166,8 @@ def model(config: dict[str, Any], separate: dict[str, Any] | None, origin: Origi
     Raises:
         UnsupportedArchitecture, MalformedFile: see `understand`.
     """
-    return of_fields(
-        Fields(config, origin.file), None if separate is None else Fields(separate, "hf_quant_config.json"), origin
-    )
+    beside = str(Path(origin.file).with_name("hf_quant_config.json"))
+    return of_fields(Fields(config, origin.file), None if separate is None else Fields(separate, beside), origin)
 
 
 def built(

@@ -35,8 +35,11 @@ class Fields:
         return value
 
     def broken(self, key: str, reason: str) -> MalformedFile:
-        """The error that names this key."""
-        return malformed(self.file, reason, field=self.path + key)
+        """The error that names this key and where it stands."""
+        from assay.observe.checkpoint import places  # noqa: PLC0415 - wanted for errors only
+
+        field = self.path + key
+        return malformed(self.file, reason, field, places.of_field(self.file, field))
 
     def count(self, key: str, default: int | None = None, *, low: int = 1, high: int = MAX_DIMENSION) -> int:
         """An integer in low..high; missing or null takes the default.

@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import MalformedFile, UnsupportedFile
+from assay.errors import AssayError, MalformedFile, UnsupportedFile
 from assay.knowledge.catalog import weight_formats
 from assay.observe.checkpoint import files
 from assay.types.message import message
@@ -28,6 +28,8 @@ MAX_PAIRS = 65_536
 MAX_TENSORS = 131_072
 MAX_ARRAYS = 65_536
 """Published files have some hundred pairs, some thousand tensors and no arrays in arrays."""
+ALIGNMENT = "general.alignment"
+MAX_ALIGNMENT = 2**20
 WINDOW_BYTES = 2**20
 SMALLEST_PAIR = 8 + 1 + 4 + 1
 SMALLEST_TENSOR = 8 + 1 + 4 + 4 + 8
@@ -40,6 +42,9 @@ _SCALARS = {
     10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d"),
 }  # fmt: skip
 _BOOL, _STRING, _ARRAY = 7, 8, 9
+_TENSOR_COUNT, _PAIR_COUNT = 8, 16
+METADATA = 24
+"""Offsets in the file."""
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
@@ -94,8 +99,12 @@ class _Walk:
         self.window = b""
         self.arrays = 0
 
-    def broken(self, reason: str, field: str | None = None) -> MalformedFile:
-        return files.malformed(self.file, reason, field=field, offset=self.position)
+    def broken(self, reason: str, field: str, offset: int | None = None) -> MalformedFile:
+        """The error for a field that begins at `offset`, or where the walk stands."""
+        return files.malformed(self.file, reason, field, self.position if offset is None else offset)
+
+    def beyond(self, code: str, limit: int, field: str, offset: int) -> UnsupportedFile:
+        return files.beyond(self.file, code, limit, field, offset)
 
     def ahead(self, length: int, field: str) -> int:
         """Where in the window the next `length` bytes begin. A file that shrinks meanwhile is truncated."""
@@ -120,11 +129,12 @@ class _Walk:
         return value
 
     def text(self, field: str, limit: int | None = None) -> str:
+        start = self.position
         length = self.scalar(_U64, field)
         if length > self.size - self.position:
-            raise self.broken("truncated", field)
+            raise self.broken("truncated", field, start)
         if limit is not None and length > limit:
-            raise self.broken("name_too_long", field)
+            raise self.broken("name_too_long", field, start)
         kept = min(length, MAX_KEPT_BYTES)
         index = self.ahead(kept, field)
         content = self.window[index : index + kept]
@@ -134,46 +144,54 @@ class _Walk:
         except UnicodeDecodeError as error:
             if limit is None:
                 return content.decode("utf-8", "replace")  # a value may hold anything; only names must be text
-            raise self.broken("not_text", field) from error
+            raise self.broken("not_text", field, start) from error
 
     def skip_texts(self, count: int, field: str) -> None:
         """Step over `count` strings: the vocabulary of a model has 300,000 of them."""
         unpack = _U64.unpack_from
         while count:
-            index = self.ahead(8, field)
+            index = first = self.ahead(8, field)
             window, last = self.window, len(self.window) - 8
             while count and index <= last:
                 index += 8 + unpack(window, index)[0]
                 count -= 1
             self.position = min(self.base + index, self.size + 1)
-        if self.position > self.size:
-            self.position = self.size
-            raise self.broken("truncated", field)
+            if self.position > self.size:
+                raise self.broken("truncated", field, self.base + self._last_text(first))
+
+    def _last_text(self, index: int) -> int:
+        """Where in the window the last string begins whose length stands in it, counted from one that does."""
+        following = index
+        while following <= len(self.window) - 8:
+            index = following
+            following += 8 + _U64.unpack_from(self.window, index)[0]
+        return index
 
     def array(self, field: str, depth: int) -> Any:
         """A list of scalars, or the length of an array that is long or holds text."""
+        start = self.position
         kind = self.scalar(_U32, field)
         count = self.scalar(_U64, field)
         left = self.size - self.position
         if kind == _STRING:
             if count > left // 8:
-                raise self.broken("count_too_large", field)
+                raise self.broken("count_too_large", field, start)
             self.skip_texts(count, field)
             return Array(count)
         if kind == _ARRAY:
             if depth >= MAX_DEPTH or count > left // 12:
-                raise self.broken("nesting" if depth >= MAX_DEPTH else "count_too_large", field)
+                raise self.broken("nesting" if depth >= MAX_DEPTH else "count_too_large", field, start)
             self.arrays += count
             if self.arrays > MAX_ARRAYS:
-                raise self.broken("count_too_large", field)
+                raise self.beyond("arrays", MAX_ARRAYS, field, start)
             for _ in range(count):
                 self.array(field, depth + 1)
             return Array(count)
         if kind not in _SCALARS:
-            raise self.broken("unknown_value_type", field)
+            raise self.broken("unknown_value_type", field, start)
         width = _SCALARS[kind].size
         if count > left // width:
-            raise self.broken("count_too_large", field)
+            raise self.broken("count_too_large", field, start)
         if count > MAX_KEPT_ITEMS:
             self.position += count * width
             return Array(count)
@@ -189,7 +207,7 @@ class _Walk:
         if kind == _ARRAY:
             return self.array(field, 0)
         if kind not in _SCALARS:
-            raise self.broken("unknown_value_type", field)
+            raise self.broken("unknown_value_type", field, self.position - 4)
         value = self.scalar(_SCALARS[kind], field)
         return bool(value) if kind == _BOOL else value
 
@@ -197,8 +215,7 @@ class _Walk:
 def _counts(walk: _Walk) -> tuple[int, int, int]:
     """(version, tensors, metadata pairs), after the magic; both counts fit the file."""
     if walk.scalar(_U32, "magic") != int.from_bytes(MAGIC, "little"):
-        walk.position = 0
-        raise walk.broken("magic", "magic")
+        raise walk.broken("magic", "magic", 0)
     version = walk.scalar(_U32, "version")
     if version not in VERSIONS:
         swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
@@ -210,28 +227,41 @@ def _counts(walk: _Walk) -> tuple[int, int, int]:
     tensors = walk.scalar(_U64, "tensor_count")
     pairs = walk.scalar(_U64, "metadata_kv_count")
     left = walk.size - walk.position
-    if tensors > min(left // SMALLEST_TENSOR, MAX_TENSORS):
-        raise walk.broken("count_too_large", "tensor_count")
-    if pairs > min(left // SMALLEST_PAIR, MAX_PAIRS):
-        raise walk.broken("count_too_large", "metadata_kv_count")
+    if tensors > left // SMALLEST_TENSOR:
+        raise walk.broken("count_too_large", "tensor_count", _TENSOR_COUNT)
+    if pairs > left // SMALLEST_PAIR:
+        raise walk.broken("count_too_large", "metadata_kv_count", _PAIR_COUNT)
+    if tensors > MAX_TENSORS:
+        raise walk.beyond("tensors", MAX_TENSORS, "tensor_count", _TENSOR_COUNT)
+    if pairs > MAX_PAIRS:
+        raise walk.beyond("pairs", MAX_PAIRS, "metadata_kv_count", _PAIR_COUNT)
     return version, tensors, pairs
 
 
 def _metadata(walk: _Walk, pairs: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for _ in range(pairs):
+        start = walk.position
         key = walk.text("metadata key", MAX_NAME_BYTES)
         if key in found:
-            raise walk.broken("repeated_key", key)
+            raise walk.broken("repeated_key", key, start)
         found[key] = walk.value(key)
+        if key == ALIGNMENT and not _aligns(found[key]):
+            raise walk.broken("out_of_range", key, start)
     return found
 
 
+def _aligns(value: Any) -> bool:
+    """Whether data may be aligned to this: a power of two."""
+    return isinstance(value, int) and 0 < value <= MAX_ALIGNMENT and not value & (value - 1)
+
+
 def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTensor:
+    start = walk.position
     name = walk.text("tensor name", MAX_NAME_BYTES)
     dimensions = walk.scalar(_U32, name)
     if dimensions > MAX_DIMENSIONS:
-        raise walk.broken("too_many_dimensions", name)
+        raise walk.broken("too_many_dimensions", name, start)
     shape = tuple(walk.scalar(_U64, name) for _ in range(dimensions))
     number = walk.scalar(_U32, name)
     kind = types.get(number, UNKNOWN)
@@ -239,9 +269,9 @@ def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTenso
     for extent in shape:
         elements *= extent
     if elements > 2**62:
-        raise walk.broken("out_of_range", name)
+        raise walk.broken("out_of_range", name, start)
     if shape and shape[0] % kind.block_elements:
-        raise walk.broken("not_whole_blocks", name)
+        raise walk.broken("not_whole_blocks", name, start)
     size = elements // kind.block_elements * kind.block_bytes
     if kind is UNKNOWN:
         size = min(elements, 1)  # until `_placed` knows what follows: it overlaps nothing
@@ -250,19 +280,17 @@ def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTenso
 
 def _placed(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]) -> list[GgufTensor]:
     """The tensors, each inside the file, aligned, over no other one; of unknown types with the bytes they may fill."""
-    alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or not 0 < alignment <= 2**20 or alignment & (alignment - 1):
-        raise walk.broken("out_of_range", "general.alignment")
+    alignment = metadata.get(ALIGNMENT, 32)
     start = -(-walk.position // alignment) * alignment
     end = 0
     for tensor in sorted(tensors, key=lambda tensor: (tensor.offset, tensor.size)):
         if tensor.offset % alignment:
-            raise walk.broken("not_aligned", tensor.name)
+            raise walk.broken("not_aligned", tensor.name, start + tensor.offset)
         if tensor.offset < end:
-            raise walk.broken("hole_or_overlap", tensor.name)
+            raise walk.broken("hole_or_overlap", tensor.name, start + tensor.offset)
         end = tensor.offset + tensor.size
         if start + end > walk.size:
-            raise walk.broken("offset_outside", tensor.name)
+            raise walk.broken("offset_outside", tensor.name, start + tensor.offset)
     if all(tensor.format != UNKNOWN.format for tensor in tensors):
         return tensors
     begins = sorted({tensor.offset for tensor in tensors} | {walk.size - start})
@@ -283,11 +311,44 @@ def header(path: Path) -> Header:
     """
     descriptor, size = files.open_regular(path)
     try:
-        if size < 24:
-            raise files.malformed(str(path), "truncated", offset=size)
         return _walked(_Walk(descriptor, size, str(path)))
     finally:
         os.close(descriptor)
+
+
+def _repeated(walk: _Walk, tensors: list[GgufTensor]) -> MalformedFile:
+    """The error that names the first tensor whose name stood before."""
+    seen: set[str] = set()
+    # `add` answers None: the first name that is already there ends the walk.
+    name = next(one.name for one in tensors if one.name in seen or seen.add(one.name))  # type: ignore[func-returns-value]
+    return walk.broken("repeated_key", name, place(Path(walk.file), name, times=2))
+
+
+def place(path: Path, field: str, times: int = 1) -> int | None:
+    """The offset at which a metadata key or a tensor of this name stands for the first (second …) time, or None."""
+    try:
+        descriptor, size = files.open_regular(path)
+    except AssayError:
+        return None
+    walk = _Walk(descriptor, size, str(path))
+    try:
+        _, count, pairs = _counts(walk)
+        for index in range(pairs + count):
+            start = walk.position
+            name = walk.text("name", MAX_NAME_BYTES)
+            times -= name == field
+            if not times:
+                return start
+            if index < pairs:
+                walk.value(name)
+            else:
+                dimensions = walk.scalar(_U32, name)  # first: it moves the position
+                walk.position += 8 * dimensions + 12
+    except AssayError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
 
 
 def _walked(walk: _Walk) -> Header:
@@ -295,7 +356,6 @@ def _walked(walk: _Walk) -> Header:
     metadata = _metadata(walk, pairs)
     types = weight_formats.gguf_types()
     tensors = [_tensor(walk, types) for _ in range(count)]
-    names = {tensor.name for tensor in tensors}
-    if len(names) != len(tensors):
-        raise walk.broken("repeated_key", "tensor name")
+    if len({tensor.name for tensor in tensors}) != len(tensors):
+        raise _repeated(walk, tensors)
     return Header(version, metadata, _placed(walk, metadata, tensors))

@@ -6,9 +6,11 @@ n_embd_s: both states are kept in FP32).
 
 from collections.abc import Iterable
 from math import prod
+from pathlib import Path
 from typing import Any
 
 from assay.errors import UnsupportedArchitecture
+from assay.observe.checkpoint import gguf
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.files import malformed
 from assay.observe.checkpoint.gguf import GgufTensor
@@ -128,7 +130,7 @@ def check_shapes(fields: Fields, layers: list[LayerGroup], tensors: Iterable[Ggu
         block = int(number) if number.isascii() and number.isdigit() and len(number) < 7 else len(rows)
         expected = rows[block].get(part[:6]) if block < len(rows) else None
         if expected is not None and prod(tensor.shape[1:]) != expected:
-            raise malformed(fields.file, "size_mismatch", field=tensor.name)
+            raise malformed(fields.file, "size_mismatch", tensor.name, gguf.place(Path(fields.file), tensor.name))
 
 
 def layers_of(fields: Fields, arch: dict[str, Any], blocks: int) -> list[LayerGroup]:

@@ -22,10 +22,10 @@ PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
 def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Path) -> tuple[str, dict[str, Any]]:
     kind = metadata.get("general.type", "model")
     if kind != "model":  # an adapter, a projector or an importance matrix is no model
-        raise not_understood(Fields({}, str(path)), f"general.type: {kind}")
+        raise not_understood(Fields({}, str(path)), f"general.type: {files.short(str(kind))}")
     name = metadata.get("general.architecture")
     if not isinstance(name, str):
-        raise files.malformed(str(path), "missing_key", field="general.architecture")
+        raise files.malformed(str(path), "missing_key", "general.architecture", gguf.METADATA)
     body = architectures.of_gguf(name)
     if body is None:
         from assay.observe.checkpoint import gguf_likeness  # noqa: PLC0415 - few files are of an unknown architecture
@@ -33,10 +33,11 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
         body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
     if body is None:
         raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=name, file=path.name),
+            message("error.unsupported_architecture", architecture=files.short(name), file=path.name),
             message("hint.unsupported_architecture"),
             file=str(path),
             field="general.architecture",
+            offset=gguf.place(path, "general.architecture"),
         )
     return name, body
 
@@ -91,7 +92,7 @@ def _check_alike(first: dict[str, Any], other: dict[str, Any], file: str) -> Non
     """
     for key in ("general.architecture", "split.tensors.count"):
         if key in other and other[key] != first.get(key):
-            raise files.malformed(file, "split_differs", field=key)
+            raise files.malformed(file, "split_differs", key, gguf.place(Path(file), key))
 
 
 def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
@@ -105,10 +106,10 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     match = PARTS.search(path.name)
     named = 1 if match is None else int(match[2])
     if not isinstance(number, int) or max(number, 1) != max(named, 1):  # a part by its name or inside, not by both
-        raise files.malformed(str(path), "split_name", field="split.count")
+        raise files.malformed(str(path), "split_name", "split.count", gguf.place(path, "split.count") or gguf.METADATA)
     if match is None or number < 2:
         if first.metadata.get("split.no", 0) != 0:
-            raise files.malformed(str(path), "split_name", field="split.no")
+            raise files.malformed(str(path), "split_name", "split.no", gguf.place(path, "split.no"))
         return first.metadata, first.tensors
     base = path.name[: match.start()]
     metadata: dict[str, Any] = {}
@@ -116,19 +117,22 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     for part in range(1, number + 1):
         other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
         if not files.present(other):
-            raise files.malformed(str(path), "missing_shard", field=other.name)
+            raise files.malformed(str(path), "missing_shard", other.name, gguf.place(path, "split.count"))
         found = first if other.name == path.name else gguf.header(other)
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
-            raise files.malformed(str(other), "split_name", field="split.no")
+            raise files.malformed(str(other), "split_name", "split.no", gguf.place(other, "split.no"))
         metadata = found.metadata if part == 1 else metadata
         _check_alike(metadata, found.metadata, str(other))
+        earlier = {tensor.name for tensor in tensors}
+        twice = next((tensor.name for tensor in found.tensors if tensor.name in earlier), None)
+        if twice is not None:
+            raise files.malformed(str(other), "repeated_key", twice, gguf.place(other, twice))
         tensors += found.tensors
-    if "split.tensors.count" not in metadata:  # without it nobody sees that a part lost some
-        raise files.malformed(str(path), "missing_key", field="split.tensors.count")
-    if metadata["split.tensors.count"] != len(tensors):
-        raise files.malformed(str(path), "size_mismatch", field="split.tensors.count")
-    if len({tensor.name for tensor in tensors}) != len(tensors):
-        raise files.malformed(str(path), "repeated_key", field="tensor name")
+    field = "split.tensors.count"
+    if field not in metadata:  # without it nobody sees that a part lost some
+        raise files.malformed(str(path), "missing_key", field, gguf.METADATA)
+    if metadata[field] != len(tensors):
+        raise files.malformed(str(path), "size_mismatch", field, gguf.place(path, field))
     return metadata, tensors
 
 
@@ -155,7 +159,7 @@ def read(path: Path) -> Model:
     widths = fields.raw("feed_forward_length")
     dense = max(widths, default=0) if isinstance(widths, list) else fields.count("feed_forward_length", 0, low=0)
     expert = fields.count("expert_feed_forward_length", 0, low=0)
-    notes = (message("note.gguf_title", title=title),) if isinstance(title, str) and title else ()
+    notes = (message("note.gguf_title", title=files.short(title)),) if isinstance(title, str) and title else ()
     found = Model(
         name=path.name,
         architecture=body["id"],

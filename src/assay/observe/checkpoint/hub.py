@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from assay.errors import AssayError, PermissionRefused, UnknownModel, UnsupportedFile
 from assay.knowledge.catalog import models
 from assay.observe import progress
-from assay.observe.checkpoint import adapter, containers, folder, read, shard_index, torch_zip
+from assay.observe.checkpoint import adapter, containers, files, folder, read, shard_index, torch_zip
 from assay.observe.checkpoint.gguf_model import PARTS
 from assay.observe.checkpoint.hub_errors import Place, network
 from assay.observe.checkpoint.hub_headers import Headers
@@ -37,7 +37,7 @@ SHAPE = re.compile(
 SMALL = (folder.CONFIG, folder.SEPARATE, folder.INDEX)
 """JSON files that readers look at, beside an index of the weights that are read."""
 INDEXES = (folder.INDEX, folder.PUBLISHERS_INDEX, torch_zip.INDEX)
-READABLE = (".gguf", folder.SAFETENSORS, *torch_zip.SUFFIXES, folder.CONFIG)
+READABLE = (".gguf", folder.SAFETENSORS, *containers.TORCH, folder.CONFIG)
 _NOT_MODELS = ("mmproj", "imatrix")
 MOST_LISTED = 32
 """Files that a hint names, the smallest first."""
@@ -260,7 +260,7 @@ class _Reading:
         wanted = [*SMALL]
         if own and own[0].startswith(folder.CONSOLIDATED):
             wanted.append(folder.PUBLISHERS_INDEX)
-        if not own or target.endswith(torch_zip.SUFFIXES):
+        if not own or target.endswith(containers.TORCH):
             wanted.append(torch_zip.INDEX)
         if folder.CONFIG not in names:
             wanted.append(containers.ADAPTER)
@@ -291,7 +291,7 @@ class _Reading:
 
     def _listed(self, index: str) -> list[str]:
         """What an index lists that was laid; nothing where it was not."""
-        if not (self.room / index).exists():
+        if not files.present(self.room / index):
             return []
         try:
             return shard_index.listed(self.room / index)
@@ -346,7 +346,7 @@ class _Reading:
 
         def addressed(sources: tuple[str, ...]) -> tuple[str, ...]:
             at = f"{self.place.endpoint}/{self.listing.repo}/blob/{self.listing.commit}/{self.base}"
-            return tuple(at + source if (self.room / source).exists() else source for source in sources)
+            return tuple(at + source if files.reachable(self.room / source) else source for source in sources)
 
         notes = [
             *found.notes,

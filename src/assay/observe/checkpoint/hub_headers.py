@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from assay.errors import AssayError, MalformedFile
-from assay.observe.checkpoint import files, gguf, pickled, safetensors_header, torch_zip, zip_directory
+from assay.observe.checkpoint import containers, files, gguf, pickled, safetensors, zip_directory
 from assay.observe.checkpoint.hub_errors import network
 from assay.observe.checkpoint.hub_transfer import Listing, Remote
 
@@ -52,7 +52,7 @@ class Headers:
             target.touch()
         elif path.endswith(".gguf"):
             self._gguf(target, path)
-        elif path.endswith(torch_zip.SUFFIXES):
+        elif path.endswith(containers.TORCH):
             self._torch(target, path)
         else:
             self._safetensors(target, path)
@@ -64,7 +64,7 @@ class Headers:
         if listed is not None and listed != total:
             raise network(self.remote.place, "error.hub.range_wrong", file=path)
         if total > MAX_FILE_BYTES:
-            raise files.malformed(path, "too_long", offset=total)
+            raise files.beyond(path, "bytes", MAX_FILE_BYTES)
         return content, total
 
     def _safetensors(self, target: Path, path: str) -> None:
@@ -73,7 +73,7 @@ class Headers:
         length = int.from_bytes(first, "little")
         header = b""
         # A header that cannot be, or that no reader takes, is not fetched: these eight bytes refuse the file.
-        if len(first) == 8 and 0 < length <= min(safetensors_header.MAX_BYTES, total - 8):
+        if len(first) == 8 and 0 < length <= min(safetensors.MAX_HEADER_BYTES, total - 8):
             header, _ = self._range(path, 8, 8 + length)
         _write(target, total, [(0, first + header)])
 

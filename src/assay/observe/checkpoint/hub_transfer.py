@@ -235,14 +235,14 @@ class Remote:
         """A small file, from the library's cache or into it.
 
         Raises:
-            MalformedFile: it is longer than any configuration.
+            UnsupportedFile: it is longer than any configuration.
             AssayError: see `hub_errors.explained`.
         """
         there = self.cached(name)
         if there is not None:
             return there
         if size is None or size > files.MAX_JSON_BYTES:
-            raise files.malformed(name, "too_long")
+            raise files.beyond(name, "bytes", files.MAX_JSON_BYTES)
         try:
             path = self._downloaded(name)
         except OSError as error:

@@ -56,9 +56,9 @@ def _parsed(path: Path) -> Any:
     try:
         model.ParseFromString(content)
     except failure as error:
-        raise files.malformed(str(path), "protobuf", offset=0) from error
+        raise files.malformed(str(path), "protobuf", "model", 0) from error
     if not model.HasField("graph") or not model.opset_import:
-        raise files.malformed(str(path), "not_onnx", offset=0)
+        raise files.malformed(str(path), "not_onnx", "opset_import" if model.HasField("graph") else "graph", 0)
     return model
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files, names
 from assay.observe.checkpoint.matching import bare
-from assay.observe.checkpoint.onnx_tensors import Store, Stored
+from assay.observe.checkpoint.onnx_tensors import Store, Stored, place_of
 from assay.types.message import message
 from assay.types.model import Role
 
@@ -95,11 +95,15 @@ def scopes(graph: Any, store: Store, outer: Scope | None = None) -> Iterator[Sco
     scope = Scope(graph, outer, store.path)
     for proto in getattr(graph, "initializer", ()):
         if not proto.name or proto.name in scope.tensors:
-            raise files.malformed(str(store.path), "repeated_key", field=proto.name or "initializer")
+            raise files.malformed(str(store.path), "repeated_key", proto.name, place_of(proto))
         scope.tensors[proto.name] = store.tensor(proto)
     if len(getattr(graph, "sparse_initializer", ())):
         raise UnsupportedFile(
-            message("error.onnx_sparse", file=store.path.name), message("hint.onnx"), file=str(store.path)
+            message("error.onnx_sparse", file=store.path.name),
+            message("hint.onnx"),
+            file=str(store.path),
+            field="sparse_initializer",
+            offset=place_of(graph.sparse_initializer[0].values),
         )
     inner = []
     for node in graph.node:
@@ -179,9 +183,9 @@ def _nbits(node: Any, weight: Stored, path: Path) -> _Claim:
     rows, columns = _attribute(node, "N", 0), _attribute(node, "K", 0)
     bits = _attribute(node, "bits", 4)
     if not 0 < rows < 2**31 or not 0 < columns < 2**31 or bits not in range(1, 9):
-        raise files.malformed(str(path), "out_of_range", field=node.name or weight.name)
+        raise files.malformed(str(path), "out_of_range", node.name or weight.name, weight.place)
     if weight.size < rows * columns * bits // 8:
-        raise files.malformed(str(path), "size_mismatch", field=weight.name)
+        raise files.malformed(str(path), "size_mismatch", weight.name, weight.place)
     if node.op_type == "MatMulBnb4":
         name = "bnb_nf4" if _attribute(node, "quant_type", 1) == 1 else "unknown"
         return _Claim(name, rows * columns, (_input(node, 2),), node.name)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.observe.checkpoint import files
+from assay.observe.checkpoint.onnx_wire import PLACE
 from assay.observe.checkpoint.safetensors import MAX_ELEMENTS
 
 TYPES = {
@@ -25,13 +26,14 @@ MAX_FILES = 4096
 
 
 class Stored(NamedTuple):
-    """A tensor of the graph: its type (the number of an unknown one), its shape and the bytes of its elements."""
+    """A tensor of the graph: its type (the number of an unknown one), shape, bytes, and where in the file it stands."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     elements: int
     size: int
+    place: int
 
 
 def _number(text: str) -> int | None:
@@ -52,7 +54,7 @@ class Store:
         self.files: dict[str, int] = {}
         self.unknown: list[str] = []
 
-    def _beside(self, location: str, name: str) -> int:
+    def _beside(self, location: str, place: int) -> int:
         """Bytes of a file that holds data.
 
         Raises:
@@ -60,32 +62,32 @@ class Store:
         """
         if location not in self.files:
             if len(self.files) >= MAX_FILES:
-                raise files.malformed(str(self.path), "count_too_large", field="external data")
+                raise files.beyond(str(self.path), "data_files", MAX_FILES, "external_data", place)
             parts = Path(location).parts
             if not parts or ".." in parts or Path(location).is_absolute() or "\0" in location or "\\" in location:
-                raise files.malformed(str(self.path), "outside_folder", field=location or name)
+                raise files.malformed(str(self.path), "outside_folder", location, place)
             other = self.path.parent / location
             if not files.present(other):
-                raise files.malformed(str(self.path), "missing_shard", field=location)
+                raise files.malformed(str(self.path), "missing_shard", location, place)
             if not other.resolve().is_relative_to(self.path.parent.resolve()) and not _cached(self.path):
-                raise files.malformed(str(self.path), "outside_folder", field=location)
+                raise files.malformed(str(self.path), "outside_folder", location, place)
             descriptor, size = files.open_regular(other)
             os.close(descriptor)
             self.files[location] = size
         return self.files[location]
 
-    def _external(self, proto: Any, name: str, size: int | None) -> int:
+    def _external(self, proto: Any, name: str, size: int | None, place: int) -> int:
         """Bytes of a tensor beside the model: its own `size`; of an unknown type those given, else all that follow."""
         keys = {entry.key: entry.value for entry in proto.external_data}
         offset = _number(keys.get("offset", "0"))
-        space = self._beside(keys.get("location", ""), name)
+        space = self._beside(keys.get("location", ""), place)
         length = _number(keys.get("length", str(max(space - (offset or 0), 0) if size is None else size)))
         if offset is None or length is None:
-            raise files.malformed(str(self.path), "not_integer", field=name)
+            raise files.malformed(str(self.path), "not_integer", name, place)
         if size is not None and length != size:
-            raise files.malformed(str(self.path), "size_mismatch", field=name)
+            raise files.malformed(str(self.path), "size_mismatch", name, place)
         if offset + length > space:
-            raise files.malformed(str(self.path), "offset_outside", field=name, offset=offset)
+            raise files.malformed(str(self.path), "offset_outside", name, place)
         return length
 
     def tensor(self, proto: Any, name: str | None = None) -> Stored:
@@ -95,26 +97,27 @@ class Store:
             MalformedFile: its data is missing, lies outside, or has another size than its shape.
         """
         title = proto.name if name is None else name
+        held = dict(_held(proto.doc_string))
+        place = held.pop(PLACE, 0)
         elements = 1
         if len(proto.dims) > MAX_DIMENSIONS:
-            raise files.malformed(str(self.path), "too_many_dimensions", field=title)
+            raise files.malformed(str(self.path), "too_many_dimensions", title, place)
         for extent in proto.dims:
             elements *= extent
             if extent < 0 or elements > MAX_ELEMENTS:
-                raise files.malformed(str(self.path), "out_of_range", field=title)
-        held = dict(_held(proto.doc_string))
+                raise files.malformed(str(self.path), "out_of_range", title, place)
         outside = proto.data_location == 1 or proto.external_data
         if proto.data_type not in TYPES:
             self.unknown.append(str(proto.data_type))
-            size = self._external(proto, title, None) if outside else sum(held.values())
-            return Stored(title, str(proto.data_type), tuple(proto.dims), elements, size)
+            size = self._external(proto, title, None, place) if outside else sum(held.values())
+            return Stored(title, str(proto.data_type), tuple(proto.dims), elements, size, place)
         dtype, bits = TYPES[proto.data_type]
         size = held.get(STRINGS, 0) if dtype == "STRING" else (elements * bits + 7) // 8
         if outside:
-            self._external(proto, title, size)
+            self._external(proto, title, size, place)
         elif not _fits(held, elements, bits, size):
-            raise files.malformed(str(self.path), "size_mismatch", field=title)
-        return Stored(title, dtype, tuple(proto.dims), elements, size)
+            raise files.malformed(str(self.path), "size_mismatch", title, place)
+        return Stored(title, dtype, tuple(proto.dims), elements, size, place)
 
 
 def _cached(path: Path) -> bool:
@@ -123,10 +126,15 @@ def _cached(path: Path) -> bool:
 
 
 def _held(note: str) -> Iterator[tuple[int, int]]:
-    """(field, bytes of data) as the walk over the file noted them."""
+    """(field, bytes of data) as the walk over the file noted them, and (PLACE, offset)."""
     for part in note.split(",") if note else ():
         field, _, size = part.partition(":")
         yield int(field), int(size)
+
+
+def place_of(proto: Any) -> int:
+    """Where in the file a tensor of the stripped model stands."""
+    return dict(_held(proto.doc_string)).get(PLACE, 0)
 
 
 def _fits(held: dict[int, int], elements: int, bits: int, size: int) -> bool:

@@ -1,8 +1,9 @@
 """The structure of an ONNX file without its weights: a copy of the protobuf message with every tensor's data left out.
 
 A model with its weights inside is gigabytes long and its graph a megabyte. This walk reads tags and lengths, steps over
-the data, and keeps what names, connects and measures the weights; the data's length stands where the tensor's
-doc_string was. Fields, messages and kept bytes are counted, so that a hostile file cannot grow. Source: onnx.proto3.
+the data, and keeps what names, connects and measures the weights; where a tensor's doc_string was stand the tensor's
+place and its data's length. Fields, messages and kept bytes are counted, so that a hostile file cannot grow. Source:
+onnx.proto3.
 """
 
 import os
@@ -10,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
+from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
 
 MAX_FIELDS = 400_000
 MAX_MESSAGES = {"node": 50_000, "tensor": 50_000, "attribute": 150_000, "entry": 150_000}
 """An exported decoder of 80 layers has about 15,000 nodes; each takes a kilobyte here."""
+MAX_OTHERS = 10_000
 MAX_KEPT_BYTES = 8 * 2**20
 MAX_GRAPHS_DEEP = 16
 CHUNK_BYTES = 2**16
@@ -45,6 +48,8 @@ INNER: Final = {
 DATA: Final = frozenset({4, 5, 6, 7, 9, 10, 11})
 """Fields of a tensor that hold its elements: float, int32, string, int64, raw, double and uint64 data."""
 DOC_STRING: Final = 12
+PLACE: Final = 0
+"""Under this number, which no field has, the copy of a tensor notes where in the file the tensor stands."""
 LONGEST_KEPT = 4096
 MAX_INPUTS = 2048
 INPUT: Final = 11
@@ -96,6 +101,9 @@ class Walk:
         """
         raise files.malformed(str(self.path), reason, field=field, offset=self.position)
 
+    def _beyond(self, code: str, limit: int, field: str) -> UnsupportedFile:
+        return files.beyond(str(self.path), code, limit, field, self.position)
+
     @property
     def position(self) -> int:
         """Offset in the file, in bytes."""
@@ -145,7 +153,7 @@ class Walk:
         while self.position < end:
             self._fields += 1
             if self._fields > MAX_FIELDS:
-                self.broken("protobuf fields", "count_too_large")
+                raise self._beyond("fields", MAX_FIELDS, "protobuf fields")
             tag = self._varint(end)
             number, wire = tag >> 3, tag & 7
             if wire == BYTES:
@@ -155,9 +163,9 @@ class Walk:
             elif wire == VARINT:
                 length = 0
             else:
-                self.broken(f"field {number}", "protobuf")
+                self.broken(f"tag {number}", "protobuf")
             if not number or length > end - self.position:
-                self.broken(f"field {number}", "truncated" if end == self._size else "protobuf")
+                self.broken(f"tag {number}", "truncated" if end == self._size else "protobuf")
             yield number, wire, length
 
     def message(self, kind: str, end: int, depth: int = 0) -> bytes:
@@ -169,11 +177,13 @@ class Walk:
             depth: graphs around it.
 
         Raises:
-            MalformedFile: it is no protobuf, ends early, or holds more than a graph does.
+            MalformedFile: it is no protobuf, or ends early.
+            UnsupportedFile: it holds more than is read.
         """
+        start = self.position
         self._messages[kind] += 1
-        if self._messages[kind] > MAX_MESSAGES.get(kind, 10_000):
-            self.broken(f"{kind}s", "count_too_large")
+        if self._messages[kind] > MAX_MESSAGES.get(kind, MAX_OTHERS):
+            raise self._beyond("messages", MAX_MESSAGES.get(kind, MAX_OTHERS), kind)
         if depth > MAX_GRAPHS_DEEP:
             self.broken(kind, "nesting")
         kept, inner = KEPT[kind], INNER[kind]
@@ -192,8 +202,9 @@ class Walk:
                 if kind == "tensor" and number in DATA:
                     data[number] = data.get(number, 0) + length
                 self._skip(length)
-        if data:
-            parts.append(_delimited(DOC_STRING, ",".join(f"{key}:{size}" for key, size in data.items()).encode()))
+        if kind == "tensor":
+            noted = [f"{PLACE}:{start}", *(f"{key}:{size}" for key, size in data.items())]
+            parts.append(_delimited(DOC_STRING, ",".join(noted).encode()))
         return b"".join(parts)
 
     def _wanted(self, kind: str, number: int, length: int) -> bool:
@@ -213,14 +224,16 @@ class Walk:
 
     def _copied(self, number: int, length: int, *, text: bool) -> bytes:
         self.kept += length
-        if length > LONGEST_KEPT or self.kept > MAX_KEPT_BYTES:
-            self.broken(f"field {number}", "count_too_large")
+        if length > LONGEST_KEPT:
+            self.broken(f"tag {number}", "name_too_long")
+        if self.kept > MAX_KEPT_BYTES:
+            raise self._beyond("graph", MAX_KEPT_BYTES, f"tag {number}")
         content = self._take(length)
         if text:
             try:
                 content.decode()
             except UnicodeDecodeError:  # the library would give bytes where text is due
-                self.broken(f"field {number}", "protobuf")
+                self.broken(f"tag {number}", "protobuf")
         return _delimited(number, content)
 
 
@@ -229,12 +242,12 @@ def structure(path: Path) -> bytes:
 
     Raises:
         UnreadableFile: it cannot be opened or read.
-        MalformedFile: see `Walk.message`.
+        MalformedFile, UnsupportedFile: see `Walk.message`.
     """
     descriptor, size = files.open_regular(path)
     with os.fdopen(descriptor, "rb") as stream:
         if not size:
-            raise files.malformed(str(path), "truncated", offset=0)
+            raise files.malformed(str(path), "truncated", "model", 0)
         try:
             return Walk(path, stream, size).message("model", size)
         except OSError as error:

@@ -89,11 +89,13 @@ class Reader:
 
     Attributes:
         file: what errors name.
+        base: where in the file the pickle begins.
         at: offset of the instruction under way, in bytes of the pickle.
     """
 
-    def __init__(self, content: bytes, file: str) -> None:
+    def __init__(self, content: bytes, file: str, base: int = 0) -> None:
         self.file = file
+        self.base = base
         self.at = 0
         self._content = content
         self._position = 0
@@ -123,14 +125,15 @@ class Reader:
         Raises:
             MalformedFile: always.
         """
-        raise files.malformed(self.file, reason, field=field, offset=self.at)
+        raise files.malformed(self.file, reason, field, self.base + self.at)
 
     def value(self) -> Any:
         """What the pickle describes.
 
         Raises:
             MalformedFile: it would run code, has an instruction torch.save does not write, or contradicts itself.
-            UnsupportedFile: it rebuilds a kind of tensor that is not understood.
+            UnsupportedFile: it rebuilds a kind of tensor that is not understood, or has more instructions than are
+                followed.
         """
         content, steps = self._content, self._steps
         for _ in range(MAX_STEPS):
@@ -145,7 +148,7 @@ class Reader:
             if step is None:
                 self._unknown(code)
             step()
-        return self.broken("pickle instructions", "count_too_large")
+        raise files.beyond(self.file, "instructions", MAX_STEPS, "data.pkl", self.base + self.at)
 
     def _stopped(self) -> Any:
         if len(self._stack) != 1 or self._marks:
@@ -183,7 +186,7 @@ class Reader:
         """Push a value that takes memory of its own."""
         self._objects += 1
         if self._objects > MAX_OBJECTS:
-            self.broken("pickle objects", "count_too_large")
+            raise files.beyond(self.file, "objects", MAX_OBJECTS, "data.pkl", self.base + self.at)
         self._stack.append(value)
 
     def _pop(self) -> Any:
@@ -209,11 +212,11 @@ class Reader:
             return Name(name)
         if name.startswith("torch._utils._rebuild_"):
             raise UnsupportedFile(
-                message("error.torch_rebuild", file=Path(self.file).name, name=name),
+                message("error.torch_rebuild", file=Path(self.file).name, name=files.short(name)),
                 message("hint.torch_convert"),
                 file=self.file,
                 field=name,
-                offset=self.at,
+                offset=self.base + self.at,
             )
         return self.broken(name, "runs_code")
 

@@ -266,7 +266,7 @@ def converted(source: str) -> Converted:
         MalformedFile, UnreadableFile: as `read.read`.
     """
     path = Path(os.path.expanduser(source))  # noqa: PTH111 - Path's own raises for a user that does not exist
-    if not path.exists():
+    if not files.reachable(path):
         try:
             found = models.entry(source)
         except UnknownModel as error:

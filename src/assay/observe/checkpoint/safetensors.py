@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from assay.errors import MalformedFile
 from assay.observe.checkpoint import files
-from assay.observe.checkpoint.safetensors_header import MAX_BYTES, Entries
+from assay.observe.checkpoint.safetensors_header import LENGTH_BYTES, Entries
 
 MAX_HEADER_BYTES = 100_000_000
 MAX_ELEMENTS = 2**62
@@ -41,26 +42,24 @@ def header(path: Path) -> tuple[Entries, int]:
 
     Raises:
         UnreadableFile: it cannot be opened.
-        MalformedFile: no header of the announced length is there, or it is no JSON object.
+        MalformedFile: no header of the announced length is there, or it begins no JSON object.
     """
     descriptor, size = files.open_regular(path)
     with os.fdopen(descriptor, "rb") as stream:
-        first = stream.read(8)
-        if len(first) < 8:
-            raise files.malformed(str(path), "truncated", offset=len(first))
-        length = int.from_bytes(first, "little")
-        if length > MAX_HEADER_BYTES:
-            raise files.malformed(str(path), "header_too_long", field="header_size", offset=0)
-        if length > size - 8:
-            raise files.malformed(str(path), "truncated", field="header_size", offset=8)
-        if length > MAX_BYTES:
-            raise files.malformed(str(path), "too_long", field="header_size", offset=0)
-        content = stream.read(length)
-    if len(content) < length:
-        raise files.malformed(str(path), "truncated", offset=8 + len(content))
-    if not content.startswith(b"{"):
-        raise files.malformed(str(path), "json", offset=8)
-    return Entries(content, str(path)), size - 8 - length
+        try:
+            first = stream.read(LENGTH_BYTES + 1)
+        except OSError as error:
+            raise files.unreadable(path, error) from error
+    if len(first) < LENGTH_BYTES:
+        raise files.malformed(str(path), "truncated", "header_size", 0)
+    length = int.from_bytes(first[:LENGTH_BYTES], "little")
+    if length > MAX_HEADER_BYTES:
+        raise files.malformed(str(path), "header_too_long", "header_size", 0)
+    if length > size - LENGTH_BYTES:
+        raise files.malformed(str(path), "truncated", "header", LENGTH_BYTES)
+    if not length or first[LENGTH_BYTES:] != b"{":
+        raise files.malformed(str(path), "json", "header", LENGTH_BYTES)
+    return Entries(path, length), size - LENGTH_BYTES - length
 
 
 def _extents(path: str, name: str, shape: Any) -> tuple[tuple[int, ...], int]:
@@ -104,15 +103,20 @@ def tensors(path: Path) -> list[StoredTensor]:
             fill the file exactly.
     """
     entries, space = header(path)
-    found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
+    try:
+        found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
+    except MalformedFile as error:
+        if error.offset is None and error.field is not None:
+            error.offset = entries.place(error.field)
+        raise
     found.sort(key=lambda tensor: (tensor.offset, tensor.size))
     expected = 0
     for tensor in found:
         if tensor.offset != expected:
-            raise files.malformed(str(path), "hole_or_overlap", field=tensor.name, offset=tensor.offset)
+            raise files.malformed(str(path), "hole_or_overlap", tensor.name, entries.end + tensor.offset)
         expected += tensor.size
     if expected != space:
-        raise files.malformed(str(path), "size_mismatch", offset=expected)
+        raise files.malformed(str(path), "size_mismatch", "data", entries.end + expected)
     return found
 
 

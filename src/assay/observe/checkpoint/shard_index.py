@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.errors import MalformedFile
-from assay.observe.checkpoint import files
+from assay.observe.checkpoint import files, places
 
+MAP = "weight_map"
 MAX_FILES = 4096
 SUFFIX = ".index.json"
 LONG_BYTES = 4 * 2**20
@@ -46,9 +47,12 @@ def hashed(name: str) -> int:
 
 
 def _mapping(content: bytes, file: str) -> dict[str, str]:
-    mapping = files.parse_object(content, file).get("weight_map")
-    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
-        raise files.malformed(file, "not_object", field="weight_map")
+    mapping = files.parse_object(content, file).get(MAP)
+    if not isinstance(mapping, dict):
+        raise files.malformed(file, "not_object", MAP, places.of_key(content, MAP))
+    wrong = next((key for key, name in mapping.items() if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise files.malformed(file, "not_text", f"{MAP}.{wrong}", places.of_key(content, f"{MAP}.{wrong}"))
     return mapping
 
 
@@ -115,7 +119,7 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
         return found
     start = _MAP.search(content)
     if start is None:
-        raise files.malformed(file, "not_object", field="weight_map")
+        raise files.malformed(file, "not_object", MAP)
     position, sign = start.end(), b","
     names: set[bytes] = set()
     seen: set[int] = set()
@@ -123,21 +127,23 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
     while sign == b",":
         entry = _ENTRY.match(content, position)
         tensors += 1
-        if entry is None or tensors > MAX_TENSORS:
-            raise files.malformed(file, "json" if entry is None else "count_too_large", "weight_map", position)
+        if entry is None:
+            raise files.malformed(file, "json", MAP, position)
+        if tensors > MAX_TENSORS:
+            raise files.beyond(file, "tensors", MAX_TENSORS, MAP, position)
         key, name, sign = entry.groups()
         names.add(name)
         if len(names) > MAX_FILES:
-            raise files.malformed(file, "out_of_range", field="weight_map")
+            raise files.beyond(file, "shards", MAX_FILES, MAP, position)
         seen.add(hash(key.decode("utf-8", "replace")))
         position = entry.end()
     files.parse_object(content[: start.end()] + b"}" + content[position:], file)  # what stands around the map
     if len(seen) < tensors:
-        raise files.malformed(file, "repeated_key", field="weight_map")
+        raise files.malformed(file, "repeated_key", MAP, start.start())
     try:
         return {name.decode("utf-8") for name in names}, seen
     except UnicodeDecodeError as error:
-        raise files.malformed(file, "json", field="weight_map") from error
+        raise files.malformed(file, "json", MAP, start.start()) from error
 
 
 def read(index: Path) -> Index:
@@ -145,18 +151,19 @@ def read(index: Path) -> Index:
 
     Raises:
         UnreadableFile: it cannot be read.
-        MalformedFile: it has no map of names, names too many files, or one outside the folder.
+        MalformedFile: it has no map of names, or names a file outside the folder.
+        UnsupportedFile: it names more tensors or files than are read.
     """
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
     found, tensors = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
     names = sorted(found)
     if not names:
-        raise files.malformed(str(index), "missing_key", field="weight_map")
+        raise files.malformed(str(index), "missing_key", MAP, places.of_key(content, MAP))
     if len(names) > MAX_FILES:
-        raise files.malformed(str(index), "out_of_range", field="weight_map")
+        raise files.beyond(str(index), "shards", MAX_FILES, MAP, places.of_key(content, MAP))
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
     if strange is not None:
-        raise files.malformed(str(index), "outside_folder", field=strange)
+        raise files.malformed(str(index), "outside_folder", strange, _place(content, strange))
     return Index(names, tensors)
 
 
@@ -211,4 +218,16 @@ def lacking(index: Path, tensors: set[int]) -> MalformedFile:
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
     entries = _entries(content, str(index))
     name, file = next(((name, file) for name, file in entries if hashed(name) not in tensors), ("", index.name))
-    return files.malformed(str(index.with_name(file)), "missing_storage", field=name)
+    shard = str(index.with_name(file))
+    return files.malformed(shard, "missing_storage", name, places.of_field(shard, name))
+
+
+def _place(content: bytes, name: str) -> int | None:
+    at = content.find(json.dumps(name).encode())
+    return at if at >= 0 else None
+
+
+def unreached(index: Path, name: str) -> MalformedFile:
+    """The error that names a file of an index which is not there, and where the index first names it."""
+    content = files.read_at_most(index, files.MAX_JSON_BYTES)
+    return files.malformed(str(index), "missing_shard", name, _place(content, name))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.knowledge.catalog import weight_formats
-from assay.observe.checkpoint import assemble, config, files, gathered, safetensors
+from assay.observe.checkpoint import assemble, config, files, gathered, places, safetensors
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.observe.checkpoint.stored import Matrix
@@ -150,7 +150,8 @@ def _present(folder: Path, ranks: int, suffix: str) -> list[Path]:
     paths = [folder / f"rank{rank}{suffix}" for rank in range(ranks)]
     missing = [path for path in paths if not files.present(path)]
     if missing and len(missing) < len(paths):
-        raise files.malformed(str(folder / CONFIG), "missing_shard", field=missing[0].name)
+        file = str(folder / CONFIG)
+        raise files.malformed(file, "missing_shard", missing[0].name, places.of_field(file, "mapping.world_size"))
     return [] if missing else paths
 
 

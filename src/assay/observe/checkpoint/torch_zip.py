@@ -18,7 +18,6 @@ from assay.observe.checkpoint.zip_directory import Archive
 from assay.types.message import Message, message
 from assay.types.model import Model
 
-SUFFIXES = (".bin", ".pt", ".pth")
 ALONE = "pytorch_model.bin"
 INDEX = "pytorch_model.bin.index.json"
 CONFIG = "config.json"
@@ -37,8 +36,9 @@ class Checkpoint(NamedTuple):
     beside: tuple[str, ...]
 
 
-def _refused(path: Path, code: str, field: str | None = None) -> NoReturn:
-    raise UnsupportedFile(message(code, file=path.name), message("hint.torch_convert"), file=str(path), field=field)
+def _refused(path: Path, code: str, field: str, offset: int = 0) -> NoReturn:
+    hint = message("hint.torch_convert")
+    raise UnsupportedFile(message(code, file=path.name), hint, file=str(path), field=field, offset=offset)
 
 
 def _refuse_other_containers(path: Path, head: bytes) -> None:
@@ -46,10 +46,10 @@ def _refuse_other_containers(path: Path, head: bytes) -> None:
     if head.startswith(zip_directory.LOCAL):
         return
     if LEGACY_MAGIC in head[:64] or head[257:262] == b"ustar":
-        _refused(path, "error.torch_legacy")
+        _refused(path, "error.torch_legacy", "magic")
     if head[:1] == b"\x80":
-        _refused(path, "error.torch_bare_pickle")
-    raise files.malformed(str(path), "not_zip", offset=0)
+        _refused(path, "error.torch_bare_pickle", "magic")
+    raise files.malformed(str(path), "not_zip", "magic", 0)
 
 
 def _pickle_name(archive: Archive) -> str:
@@ -58,25 +58,26 @@ def _pickle_name(archive: Archive) -> str:
     if not names:
         archive.refuse_packed()
     if len(names) != 1 or names[0].count("/") > 1:
-        raise files.malformed(str(archive.path), "zip_entry", field="data.pkl")
+        raise files.malformed(str(archive.path), "zip_entry", "data.pkl", archive.directory)
     folder = names[0].removesuffix("data.pkl")
-    if any(name.startswith(f"{folder}code/") for name in archive.entries):
-        _refused(archive.path, "error.torch_script", f"{folder}code/")
+    code = next((entry for name, entry in archive.entries.items() if name.startswith(f"{folder}code/")), None)
+    if code is not None:
+        _refused(archive.path, "error.torch_script", code.name, code.offset)
     archive.refuse_packed()
     order = archive.entries.get(f"{folder}byteorder")
-    if order is not None and archive.read(order.name, 16) != b"little":
-        _refused(archive.path, "error.torch_big_endian", order.name)
+    if order is not None and archive.read(order.name, 16)[0] != b"little":
+        _refused(archive.path, "error.torch_big_endian", order.name, order.offset)
     return names[0]
 
 
-def _described(top: Table, path: Path) -> tuple[Table, tuple[str, ...]]:
+def _described(top: Table, archive: Archive, entry: str) -> tuple[Table, tuple[str, ...]]:
     """(the state dict, keys beside it): the top itself, or what training scripts keep under a key of theirs."""
     keys, values = top.items[::2], top.items[1::2]
     inner = [index for index, key in enumerate(keys) if key in STATE_DICTS and type(values[index]) is Table]
     if any(type(value) is Described for value in values) or not inner:
         return top, ()
     if len(inner) > 1:
-        _refused(path, "error.torch_no_state_dict")
+        _refused(archive.path, "error.torch_no_state_dict", entry, archive.entries[entry].offset)
     beside = [key for index, key in enumerate(keys) if index != inner[0] and type(values[index]) in (Table, list)]
     return values[inner[0]], tuple(_text(key)[:64] for key in beside[:16])
 
@@ -95,8 +96,14 @@ def _children(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield f"{name}.{index}", item
 
 
-def _walked(top: Table, path: Path) -> Iterator[tuple[str, Described]]:
-    """The tensors below a table by their dotted path; each container is entered once, whoever points at it."""
+def _walked(top: Table, path: Path, place: int) -> Iterator[tuple[str, Described]]:
+    """The tensors below a table by their dotted path; each container is entered once, whoever points at it.
+
+    Args:
+        top: what is walked.
+        path: what errors name.
+        place: where in the file the pickle begins.
+    """
     waiting: deque[tuple[str, Any, int]] = deque([("", top, 0)])
     seen = {id(top)}
     while waiting:
@@ -104,11 +111,11 @@ def _walked(top: Table, path: Path) -> Iterator[tuple[str, Described]]:
         for child, item in _children(name, value):
             if type(item) is Described:
                 if len(child) > MAX_NAME_BYTES:
-                    raise files.malformed(str(path), "name_too_long", field=child[:64])
+                    raise files.malformed(str(path), "name_too_long", child, place)
                 yield child, item
             elif type(item) in (Table, list, tuple) and id(item) not in seen:
                 if depth >= MAX_DEPTH:
-                    raise files.malformed(str(path), "nesting", field=child[:64])
+                    raise files.malformed(str(path), "nesting", child, place)
                 seen.add(id(item))
                 waiting.append((child[: MAX_NAME_BYTES + 1], item, depth + 1))
 
@@ -116,15 +123,16 @@ def _walked(top: Table, path: Path) -> Iterator[tuple[str, Described]]:
 def _stored(archive: Archive, folder: str, name: str, tensor: Described) -> StoredTensor:
     """The tensor as stored, checked against its storage and the storage against its entry."""
     path = str(archive.path)
+    place = archive.entries[f"{folder}data.pkl"].offset
     elements, last = 1, tensor.offset
     for extent, step in zip(tensor.shape, tensor.stride, strict=True):
         elements *= extent
         last += max(extent - 1, 0) * step
         if max(elements, last) > MAX_ELEMENTS:
-            raise files.malformed(path, "out_of_range", field=name)
+            raise files.malformed(path, "out_of_range", name, place)
     entry = archive.entries.get(f"{folder}data/{_text(tensor.storage.key)}")
     if entry is None:
-        raise files.malformed(path, "missing_storage", field=name)
+        raise files.malformed(path, "missing_storage", name, place)
     bits = BITS[tensor.dtype]
     own = 8 if tensor.storage.dtype is None else BITS[tensor.storage.dtype]
     if tensor.storage.elements * own != entry.size * 8:
@@ -137,23 +145,23 @@ def _stored(archive: Archive, folder: str, name: str, tensor: Described) -> Stor
 def _tensors(archive: Archive, name: str) -> Checkpoint:
     """The tensors of an archive; of several that are the same view of one storage, the first."""
     path = archive.path
-    content = archive.read(name, pickled.MAX_PICKLE_BYTES)
-    top = pickled.Reader(content, str(path)).value()
+    content, place = archive.read(name, pickled.MAX_PICKLE_BYTES)
+    top = pickled.Reader(content, str(path), place).value()
     if type(top) is not Table:
-        _refused(path, "error.torch_no_state_dict")
-    table, beside = _described(top, path)
+        _refused(path, "error.torch_no_state_dict", name, place)
+    table, beside = _described(top, archive, name)
     folder = name.removesuffix("data.pkl")
     found: dict[str, StoredTensor] = {}
     views = set()
-    for child, tensor in _walked(table, path):
+    for child, tensor in _walked(table, path, place):
         if child in found:
-            raise files.malformed(str(path), "repeated_key", field=child)
+            raise files.malformed(str(path), "repeated_key", child, place)
         view = (tensor.storage.key, tensor.offset, tensor.shape, tensor.dtype)
         if view not in views:
             views.add(view)
             found[child] = _stored(archive, folder, child, tensor)
     if not found:
-        _refused(path, "error.torch_no_state_dict")
+        _refused(path, "error.torch_no_state_dict", name, place)
     return Checkpoint(list(found.values()), beside)
 
 
@@ -187,13 +195,27 @@ def shards(folder: Path) -> list[Path]:
     named = shard_index.listed(index)
     missing = next((name for name in named if not files.present(folder / name)), None)
     if missing is not None:
-        raise files.malformed(str(index), "missing_shard", field=missing)
+        raise shard_index.unreached(index, missing)
     return [folder / name for name in named]
 
 
 def _notes(read: list[Checkpoint]) -> tuple[Message, ...]:
     beside = sorted({key for one in read for key in one.beside})
     return (message("note.torch_beside", keys=", ".join(beside)),) if beside else ()
+
+
+def _check_once(paths: list[Path], read: list[Checkpoint]) -> None:
+    """No tensor is in two of the files.
+
+    Raises:
+        MalformedFile: one is; the second file is named, and where the tensor's data lie in it.
+    """
+    seen: set[str] = set()
+    for path, one in zip(paths, read, strict=True):
+        for tensor in one.tensors:
+            if tensor.name in seen:
+                raise files.malformed(str(path), "repeated_key", tensor.name, tensor.offset)
+        seen.update(tensor.name for tensor in one.tensors)
 
 
 def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
@@ -203,10 +225,8 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
     read = [checkpoint(path) for path in paths]
+    _check_once(paths, read)
     tensors = [tensor for one in read for tensor in one.tensors]
-    names = {tensor.name for tensor in tensors}
-    if len(names) != len(tensors):
-        raise files.malformed(str(paths[0].parent / INDEX), "repeated_key", field="weight_map")
     return gathered.model(stored.matrices(tensors), document, origin, notes=_notes(read))
 
 

@@ -10,10 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from assay.errors import UnsupportedFile
 from assay.observe.checkpoint import files
-from assay.types.message import message
 
+DIRECTORY, END_RECORD = "central directory", "end of central directory"
 LOCAL, CENTRAL, END, END64, LOCATOR64 = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 MAX_ENTRIES = 100_000
 MAX_DIRECTORY_BYTES = 16 * 2**20
@@ -30,59 +29,58 @@ LOCAL_BYTES = _LOCAL.size
 
 
 class Entry(NamedTuple):
-    """One entry: its bytes in the file, where its local header begins, and why it is not read (a code), if so."""
+    """One entry: its bytes in the file, where its local header begins, and whether it is packed or encrypted."""
 
     name: str
     size: int
     offset: int
-    refused: str | None = None
+    compressed: bool = False
+    encrypted: bool = False
 
 
 class Archive(NamedTuple):
-    """An open archive: its entries by name."""
+    """An open archive: its entries by name, and where its directory begins."""
 
     path: Path
     stream: BinaryIO
     entries: dict[str, Entry]
+    directory: int
 
     def refuse_packed(self) -> None:
-        """Refuse an archive with compressed or encrypted entries.
+        """Refuse an archive with compressed or encrypted entries: torch writes neither, and a bomb is made of them.
 
         Raises:
-            UnsupportedFile: there is one; nothing is inflated or deciphered.
+            MalformedFile: there is one; nothing is inflated or deciphered.
         """
         for entry in self.entries.values():
-            if entry.refused is not None:
-                raise UnsupportedFile(
-                    message(entry.refused, file=self.path.name, entry=entry.name),
-                    message("hint.torch_convert"),
-                    file=str(self.path),
-                    field=entry.name,
-                    offset=entry.offset,
-                )
+            if entry.encrypted:
+                raise files.malformed(str(self.path), "zip_encrypted", entry.name, entry.offset)
+            if entry.compressed:
+                raise files.malformed(str(self.path), "zip_compressed", entry.name, entry.offset)
 
-    def read(self, name: str, limit: int) -> bytes:
-        """The content of an entry of at most `limit` bytes.
+    def read(self, name: str, limit: int) -> tuple[bytes, int]:
+        """The content of an entry of at most `limit` bytes, and where in the file it begins.
 
         Raises:
-            MalformedFile: it is longer, or its local header contradicts the directory.
+            MalformedFile: its local header contradicts the directory.
+            UnsupportedFile: it is longer.
         """
         entry = self.entries[name]
         if entry.size > limit:
-            raise files.malformed(str(self.path), "too_long", field=name, offset=entry.offset)
+            raise files.beyond(str(self.path), "entry", limit, name, entry.offset)
         self.stream.seek(entry.offset)
         head = self.stream.read(_LOCAL.size)
         if len(head) < _LOCAL.size:
-            raise files.malformed(str(self.path), "truncated", field=name, offset=entry.offset)
+            raise files.malformed(str(self.path), "truncated", name, entry.offset)
         fields = _LOCAL.unpack(head)
         own = self.stream.read(fields[9])
         if fields[0] != LOCAL or own != name.encode():
-            raise files.malformed(str(self.path), "zip_entry", field=name, offset=entry.offset)
-        self.stream.seek(fields[10], os.SEEK_CUR)
+            raise files.malformed(str(self.path), "zip_entry", name, entry.offset)
+        start = self.stream.seek(fields[10], os.SEEK_CUR)
         content = self.stream.read(entry.size)
         if len(content) < entry.size:
-            raise files.malformed(str(self.path), "truncated", field=name, offset=entry.offset)
-        return content
+            raise files.malformed(str(self.path), "truncated", name, entry.offset)
+        return content, start
 
 
 def further(head: bytes) -> int:
@@ -100,17 +98,17 @@ class _Directory(NamedTuple):
 def _end64(path: Path, stream: BinaryIO, end: int) -> _Directory:
     """The 64-bit end of the directory, whose locator stands before the 32-bit one at `end`."""
     if end < 20:
-        raise files.malformed(str(path), "zip_directory", offset=end)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, end)
     stream.seek(end - 20)
     signature, disk, offset, disks = struct.unpack("<4sIQI", stream.read(20))
     if signature != LOCATOR64 or disk or disks > 1 or offset + 56 > end - 20:
-        raise files.malformed(str(path), "zip_directory", offset=end - 20)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, end - 20)
     stream.seek(offset)
     record = struct.unpack("<4sQ2H2I4Q", stream.read(56))
     if record[0] != END64 or record[4] or record[5] or record[6] != record[7]:
-        raise files.malformed(str(path), "zip_directory", offset=offset)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, offset)
     if record[8] + record[9] > offset:
-        raise files.malformed(str(path), "zip_directory", offset=offset)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, offset)
     return _Directory(record[7], record[8], record[9])
 
 
@@ -126,13 +124,13 @@ def _end(path: Path, stream: BinaryIO, size: int) -> _Directory:
             break
         at = content.rfind(END, 0, at)
     else:
-        raise files.malformed(str(path), "zip_directory", offset=size)
+        raise files.malformed(str(path), "zip_directory", END_RECORD, size)
     place = size - tail + at
     _, disk, first, here, total, length, offset, _ = _END.unpack(content[at : at + _END.size])
     if total == 2**16 - 1 or IN_64_BITS in (length, offset):
         return _end64(path, stream, place)
     if disk or first or here != total or offset + length > place:
-        raise files.malformed(str(path), "zip_directory", offset=place)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, place)
     return _Directory(total, length, offset)
 
 
@@ -152,16 +150,16 @@ def _wide(extra: bytes, wanted: int) -> list[int] | None:
 def _entry(path: Path, content: bytes, at: int, place: int) -> tuple[Entry, int]:
     """The entry at `at` in the directory, and where the next one begins."""
     if at + _CENTRAL.size > len(content):
-        raise files.malformed(str(path), "truncated", field="central directory", offset=place)
+        raise files.malformed(str(path), "truncated", DIRECTORY, place)
     record = _CENTRAL.unpack_from(content, at)
     signature, _, _, flags, method, _, _, _, packed, size, long, further, comment, disk, _, mode, offset = record
     end = at + _CENTRAL.size + long
     if signature != CENTRAL or disk or long > MAX_NAME_BYTES or end + further + comment > len(content):
-        raise files.malformed(str(path), "zip_directory", offset=place)
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, place)
     try:
         name = content[at + _CENTRAL.size : end].decode()
     except UnicodeDecodeError:
-        raise files.malformed(str(path), "zip_directory", offset=place) from None
+        raise files.malformed(str(path), "zip_directory", DIRECTORY, place) from None
     full = [value == IN_64_BITS for value in (size, packed, offset)]
     if any(full):
         wide = _wide(content[end : end + further], sum(full))
@@ -171,12 +169,11 @@ def _entry(path: Path, content: bytes, at: int, place: int) -> tuple[Entry, int]
         size, packed, offset = (
             next(values) if wants else value for wants, value in zip(full, (size, packed, offset), strict=True)
         )
-    refused = "error.zip_compressed" if method or packed != size else None
-    if flags & 0x2041:  # encrypted, strongly encrypted, or with a masked directory
-        refused = "error.zip_encrypted"
+    compressed = bool(method) or packed != size
+    encrypted = bool(flags & 0x2041)  # encrypted, strongly encrypted, or with a masked directory
     if (mode >> 16) & FILE_TYPE == LINK:
         raise files.malformed(str(path), "zip_entry", field=name, offset=place)
-    return Entry(name, packed, offset, refused), end + further + comment
+    return Entry(name, packed, offset, compressed, encrypted), end + further + comment
 
 
 def _apart(path: Path, entries: list[Entry], limit: int) -> None:
@@ -197,12 +194,16 @@ def archive(path: Path, stream: BinaryIO, size: int) -> Archive:
         MalformedFile: the directory contradicts itself or the file.
     """
     where = _end(path, stream, size)
-    if where.entries > MAX_ENTRIES or where.size > MAX_DIRECTORY_BYTES or where.entries * _CENTRAL.size > where.size:
-        raise files.malformed(str(path), "count_too_large", field="zip entries", offset=where.offset)
+    if where.entries * _CENTRAL.size > where.size:
+        raise files.malformed(str(path), "count_too_large", "zip entries", where.offset)
+    if where.entries > MAX_ENTRIES:
+        raise files.beyond(str(path), "entries", MAX_ENTRIES, END_RECORD, where.offset)
+    if where.size > MAX_DIRECTORY_BYTES:
+        raise files.beyond(str(path), "directory", MAX_DIRECTORY_BYTES, END_RECORD, where.offset)
     stream.seek(where.offset)
     content = stream.read(where.size)
     if len(content) < where.size:
-        raise files.malformed(str(path), "truncated", field="central directory", offset=where.offset)
+        raise files.malformed(str(path), "truncated", DIRECTORY, where.offset)
     found = []
     at = 0
     for _ in range(where.entries):
@@ -210,8 +211,9 @@ def archive(path: Path, stream: BinaryIO, size: int) -> Archive:
         found.append(entry)
     entries = {entry.name: entry for entry in found}
     if len(entries) != len(found):
-        names = sorted(entry.name for entry in found)
-        twice = next(one for one, other in pairwise(names) if one == other)
-        raise files.malformed(str(path), "repeated_key", field=twice)
+        twice = next(
+            other for one, other in pairwise(sorted(found, key=lambda entry: entry.name)) if one.name == other.name
+        )
+        raise files.malformed(str(path), "repeated_key", twice.name, twice.offset)
     _apart(path, found, where.offset)
-    return Archive(path, stream, entries)
+    return Archive(path, stream, entries, where.offset)

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from assay.errors import UnsupportedArchitecture
 from assay.observe.checkpoint.fields import MAX_EXPERTS, Fields
+from assay.observe.checkpoint.files import short
 from assay.observe.checkpoint.tensors import Builder
 from assay.types.message import message
 from assay.types.model import Role
@@ -35,7 +36,7 @@ class Experts(NamedTuple):
 def not_understood(fields: Fields, what: str) -> UnsupportedArchitecture:
     """The refusal that names what is not understood."""
     return UnsupportedArchitecture(
-        message("error.architecture_detail", file=fields.file, detail=what),
+        message("error.architecture_detail", file=fields.file, detail=short(what)),
         message("hint.unsupported_architecture"),
         file=fields.file,
         field=what,
