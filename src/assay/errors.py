@@ -16,6 +16,7 @@ AssayError
 └── EnvironmentFailure      exit 4
     ├── CorruptCatalogue
     ├── PermissionRefused
+    ├── ToolFailed          a compiler's tool does not run, or answers nothing that is understood
     └── NetworkFailure
 """
 
@@ -37,6 +38,7 @@ Kind = Literal[
     "no-gpu",
     "corrupt-catalogue",
     "permission",
+    "tool",
     "network",
     "interrupted",
     "bug",
@@ -159,6 +161,12 @@ class PermissionRefused(EnvironmentFailure):
     """The system refused access."""
 
     kind = "permission"
+
+
+class ToolFailed(EnvironmentFailure):
+    """A tool outside Assay does not run, hangs, or answers nothing that is understood."""
+
+    kind = "tool"
 
 
 class NetworkFailure(EnvironmentFailure):

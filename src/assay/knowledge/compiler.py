@@ -7,7 +7,7 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
 programs in `tools/`) and one file for each further
 table (`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`, `amd_probes.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -55,6 +55,7 @@ SINGLE_TABLES = {
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
     "gguf_recipes.toml": "gguf_recipe",
+    "amd_probes.toml": "amd_probe",
 }
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Verdict = Literal["native", "emulated", "absent"]
+Verdict = Literal["native", "emulated", "absent", "unknown"]
 Sparsity = Literal["dense", "2:4"]
 
 
@@ -19,7 +19,6 @@ class Probe(NamedTuple):
         sparsity: `2:4` where two of four operands are left out.
         door: the family of instructions (`mma.sync`, `wgmma`, `tcgen05`, `mfma`, `wmma`).
         shape: (rows, columns, depth) of the product; None where there is none.
-        text: the instruction as it is written.
     """
 
     id: str
@@ -30,7 +29,6 @@ class Probe(NamedTuple):
     sparsity: Sparsity
     door: str
     shape: tuple[int, int, int] | None
-    text: str
 
 
 class Finding(NamedTuple):
@@ -39,8 +37,8 @@ class Finding(NamedTuple):
     Attributes:
         probe: id of the probe.
         target: what it was compiled for (`sm_120a`, `gfx942`).
-        verdict: `native` (one matrix instruction of the operands' type does it), `emulated` (expanded into others) or
-            `absent` (the tool refuses it).
+        verdict: `native` (one matrix instruction of the operands' type does it), `emulated` (expanded into others),
+            `absent` (the tool refuses it) or `unknown` (the tool is too old, or its answer is not understood).
         opcodes: (instruction, how many of them), those that multiply first; of the whole entry.
         instructions: machine instructions of the entry and its helpers, fillers that never execute left out.
         volume_ratio: multiplications that the matrix instructions make / those asked for; None without any.
