@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from assay.types.message import message
 from assay.types.proof import Record, Tool
 
 INSTALL = "pip install 'gpu-assay[prove-amd]'"
+REINSTALL = "pip install --force-reinstall 'gpu-assay[prove-amd]'"
 PACKAGE = "llvmlite"
 CHILD = "assay.observe.proof.llvm_child"
 SECONDS = 120
@@ -85,35 +87,26 @@ def prove_all(names: tuple[str, ...] = TARGETS) -> tuple[Record, ...]:
 
 def examine(target: str) -> Proof:
     """The record of a target with what there is to show; raises as `prove` does."""
-    if not _installed():
-        raise MissingExtra(
-            message("error.prove_amd_extra", target=target), message("hint.install_extra", command=INSTALL)
-        )
-    if target not in TARGETS:
-        raise MissingKnowledge(
-            message("error.proof_target", target=target), message("hint.proof_targets", names=", ".join(TARGETS))
-        )
     asked = amd_probes.calls()
     about, *answers = _asked(target, [llvm_ir.function(call.text) for call in asked])
-    if not about["known"]:
+    if target not in TARGETS or not about["known"]:
         raise MissingKnowledge(
-            message("error.proof_target_unknown", target=target, tool=f"LLVM {about['llvm']}"),
-            message("hint.install_extra", command=f"pip install --upgrade {PACKAGE}"),
+            message("error.target_unknown", isa=target, tool="LLVM", version=about["llvm"]),
+            message("hint.targets", known=", ".join(TARGETS)),
+            field=target,
         )
     if len(answers) != len(asked):
-        raise _failed(target)
+        raise _failed(f"{len(answers)} / {len(asked)}")
     understood = [_answer(answer) for answer in answers]
+    pairs = list(zip(asked, understood, strict=True))
     return Proof(
         Record(
             target,
             (Tool("LLVM", about["llvm"]), Tool(PACKAGE, about[PACKAGE])),
             amd_probes.digest(),
-            tuple(judge(call.probe, target, answer) for call, answer in zip(asked, understood, strict=True)),
+            tuple(judge(call.probe, target, answer) for call, answer in pairs),
         ),
-        {
-            call.probe.id: Shown(call.text, answer.instructions)
-            for call, answer in zip(asked, understood, strict=True)
-        },
+        {call.probe.id: Shown(call.text, answer.instructions) for call, answer in pairs},
     )
 
 
@@ -130,32 +123,37 @@ def _answer(answer: dict[str, str]) -> Answer:
     )
 
 
-def _failed(target: str) -> ToolFailed:
+def _failed(detail: str) -> ToolFailed:
     return ToolFailed(
-        message("error.proof_tool", target=target, tool=PACKAGE), message("hint.install_extra", command=INSTALL)
+        message("error.tool_failed", tool=PACKAGE, detail=detail), message("hint.install_extra", command=REINSTALL)
     )
 
 
 def _asked(processor: str, modules: list[str]) -> list[dict[str, Any]]:
-    """What the child process says: about itself, then an answer for each module; killed with all its own in the end."""
+    """What the child process says: about itself, then an answer for each module.
+
+    It is killed with all its own when its time is over.
+    """
+    if not _installed():
+        raise MissingExtra(message("error.prove_amd_extra"), message("hint.install_extra", command=INSTALL))
     request = json.dumps({"processor": processor, "modules": modules})
-    child = subprocess.Popen(  # noqa: S603 - this very interpreter, a module of ours
+    with subprocess.Popen(  # noqa: S603 - this very interpreter, a module of ours
         [sys.executable, "-m", CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-    )
-    try:
-        said, _ = child.communicate(request, timeout=SECONDS)
-        lines = [json.loads(line) for line in said.splitlines()]
-    except (subprocess.TimeoutExpired, ValueError) as error:
-        raise _failed(processor) from error
-    finally:
-        if child.poll() is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-    if child.returncode != 0 or not lines:
-        raise _failed(processor)
+    ) as child:
+        try:
+            said, _ = child.communicate(request, timeout=SECONDS)
+            lines = [json.loads(line) for line in said.splitlines()]
+        except (subprocess.TimeoutExpired, ValueError) as error:
+            raise _failed(type(error).__name__) from error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+    sound = lines and all(isinstance(line, dict) for line in lines) and lines[0].keys() >= {"llvm", PACKAGE, "known"}
+    if child.returncode != 0 or not sound:
+        raise _failed(f"{CHILD}: {child.returncode}")
     return lines

@@ -43,7 +43,7 @@ SCALES = {"mxfp8": (32, "e8"), "mxfp6": (32, "e8"), "mxfp4": (32, "e8"), "nvfp4"
 MOVES = ("v_mov_", "v_dual_mov_", "v_accvgpr_", "v_nop")
 """They arrange operands in registers and compute nothing."""
 FNUZ = frozenset({"gfx940", "gfx941", "gfx942"})
-"""CDNA 3 reads FP8 as FNUZ; gfx950 and gfx12 read it as OCP (LLVM's User Guide for AMDGPU, ROCm's page on precision)."""
+"""CDNA 3 reads FP8 as FNUZ alone, gfx950 and gfx12 as OCP (HIP's document on low-precision floating-point types)."""
 
 
 def judge(probe: Probe, target: str, answer: Answer) -> Finding:

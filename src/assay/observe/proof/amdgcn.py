@@ -84,7 +84,11 @@ def operation(instruction: Instruction) -> Operation | None:
     if match := MATRIX.fullmatch(instruction.opcode):
         shape = (int(match["rows"]), int(match["columns"]), int(match["depth"]))
         return Operation(
-            match["door"], match["result"], _types(match["types"], instruction.operands), shape, _scale(match, instruction)
+            match["door"],
+            match["result"],
+            _types(match["types"], instruction.operands),
+            shape,
+            _scale(match, instruction),
         )
     if match := DOT.fullmatch(instruction.opcode):
         return Operation("dot", match["result"], _types(match["types"], instruction.operands))

@@ -25,6 +25,14 @@ MEMORY_BYTES = 4 << 30
 MODULE_SECONDS = 20
 MAX_WORDS = 4000
 REQUEST_BYTES = 4 << 20
+ANY_PROCESSOR = """
+define amdgpu_ps void @warm(ptr addrspace(1) %out, float %a, float %b) {
+  %sum = fadd float %a, %b
+  store float %sum, ptr addrspace(1) %out
+  ret void
+}
+"""
+"""Compiled once before anything is forked, so that what LLVM sets up at its first use is not set up in every fork."""
 
 
 def _machine(processor: str) -> Any:
@@ -94,6 +102,8 @@ def main() -> None:
     out.write(json.dumps({**versions, "known": known}) + "\n")
     out.flush()
     modules = request["modules"] if known else []
+    if modules:
+        machine.emit_assembly(binding.parse_assembly(ANY_PROCESSOR))
     done = 0
     while done < len(modules):
         done += _until_death(machine, modules, done, out)
