@@ -50,7 +50,7 @@ def judge(probe: Probe, target: str, answer: Answer) -> Finding:
     """What an answer proves of a probe for a target."""
     found = Finding(probe.id, target, "unknown", (), 0, None)
     if answer.misunderstood:
-        return found._replace(notes=("proof.note.tool_too_old",), refusal=answer.misunderstood)
+        return found._replace(notes=("proof.note.tool_too_old",), refusal=_error(answer.misunderstood))
     if answer.refusal:
         if REFUSAL.match(answer.refusal):
             return found._replace(verdict="absent", refusal=_first_line(answer.refusal))
@@ -116,3 +116,8 @@ def _ordered(instructions: tuple[Instruction, ...], opcodes: Counter[str]) -> tu
 
 def _first_line(words: str) -> str:
     return words.strip().partition("\n")[0]
+
+
+def _error(words: str) -> str:
+    """What a parser complains of, without the line it quotes and where."""
+    return _first_line(words.rpartition("error: ")[2])
