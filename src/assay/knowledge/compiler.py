@@ -5,8 +5,8 @@ each figure's basis from the kinds of its sources, and refuses what it cannot re
 the values are *right* is the tests' business (`tests/knowledge`).
 
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
-programs in `tools/`) and one file for each further
-table (`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
+programs in `tools/`) and one file for each further table (`amd_probes.toml`,
+`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
 `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
 """
 
@@ -48,6 +48,7 @@ VERBATIM = frozenset({"config", "hf_quant_config"})
 CONVERTED = frozenset({*UNITS, "sources", "note", "conflicts", "low", "high"})
 SINGLE_TABLES = {
     "instruction_sets.toml": "instruction_set",
+    "amd_probes.toml": "amd_probe",
     "number_formats.toml": "number_format",
     "weight_formats.toml": "weight_format",
     "runtimes.toml": "runtime",
