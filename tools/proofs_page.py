@@ -40,7 +40,7 @@ which is no statement about the silicon. *Native* is not full rate: how fast a p
 figure with another source. A tcgen05 instruction proves the *kind*; the element type inside a kind (FP8, FP6 or FP4;
 FP16 or BF16) stands in a descriptor at run time and is documented only.
 
-Repeat it: `assay prove sm_120a` (needs `pip install "gpu-assay[prove]"`); all of it:
+Repeat it: `assay prove sm_120a` (needs `pip install 'gpu-assay[prove]'`); all of it:
 `python tools/record_proofs.py --check`.
 """
 

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from assay.errors import ToolFailed  # noqa: E402 -- the checkout's own package
 from assay.knowledge.catalog import proofs  # noqa: E402
-from assay.observe.proof import nvidia, sass, toolchain  # noqa: E402
+from assay.observe.proof import amd, nvidia, sass, toolchain  # noqa: E402
 from assay.types.proof import Finding, Record  # noqa: E402
 
 FOLDER = ROOT / "src" / "assay" / "knowledge" / "data" / "generated"
@@ -43,6 +43,12 @@ def nvidia_records(chosen: list[str], library: Path | None = None) -> Iterator[R
 
     with ThreadPoolExecutor(WORKERS) as pool:
         yield from (record for record in pool.map(made, named) if record is not None)
+
+
+def amd_records(chosen: list[str]) -> Iterator[Record]:
+    """The records of AMD's targets, of all or of these."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(amd.prove, [target for target in amd.targets() if not chosen or target in chosen])
 
 
 def document(records: list[Record]) -> str:
@@ -83,16 +89,18 @@ def main() -> int:
     parser.add_argument("targets", nargs="*")
     asked = parser.parse_args()
     records = list(nvidia_records(asked.targets, asked.library))
+    others = [] if asked.library else list(amd_records(asked.targets))
     if asked.check:
-        wrong = compared(records, verdicts=asked.library is not None)
-        print(f"{sum(len(record.findings) for record in records)} findings, {wrong} differ")
+        wrong = compared(records + others, verdicts=asked.library is not None)
+        print(f"{sum(len(record.findings) for record in records + others)} findings, {wrong} differ")
         return int(wrong > 0)
     if asked.targets or asked.library:
         parser.error("targets and a library are for --check: the files hold all targets of the newest tools")
     FOLDER.mkdir(exist_ok=True)
-    text = document(records)
-    (FOLDER / "nvidia_proofs.json").write_text(text, encoding="utf-8")
-    print(f"nvidia_proofs.json: {len(records)} targets, {len(text)} characters")
+    for name, made in (("nvidia_proofs.json", records), ("amd_proofs.json", others)):
+        text = document(made)
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(f"{name}: {len(made)} targets, {len(text)} characters")
     return 0
 
 

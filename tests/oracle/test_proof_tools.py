@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from packages import real_file
 
+from assay.answers import support
 from assay.errors import MissingExtra, ToolFailed
-from assay.knowledge.catalog import proofs
+from assay.knowledge.catalog import amd_probes, proofs
 from assay.knowledge.catalog.nvidia_probes import spellings
-from assay.observe.proof import nvidia, sass, toolchain
+from assay.observe.proof import amd, nvidia, sass, toolchain
 from assay.observe.proof.toolchain import Toolchain
 from assay.types.proof import Finding
 
@@ -20,6 +21,7 @@ X86 = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="ptxas is fetched for x86-64 Linux"
 )
 TARGETS = tuple(name for name in proofs.targets() if name.startswith("sm_"))
+AMD = tuple(name for name in proofs.targets() if name.startswith("gfx"))
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +49,39 @@ def test_the_records_are_of_the_probes_as_they_are() -> None:
 
 def test_every_probe_is_decided_on_every_target() -> None:
     undecided = [
-        (target, name) for target in TARGETS for name, found in recorded(target).items() if found.verdict == "unknown"
+        (target, name)
+        for target in (*TARGETS, *AMD)
+        for name, found in recorded(target).items()
+        if found.verdict == "unknown"
     ]
     assert undecided == []
     assert len(TARGETS) >= 26
+    assert set(amd.targets()) == set(AMD)
+
+
+def test_the_records_of_amd_are_of_the_probes_as_they_are() -> None:
+    for target in AMD:
+        record = proofs.record(target)
+        assert record is not None
+        assert record.probes == amd_probes.digest(), f"{target}: run tools/record_proofs.py"
+        assert [finding.probe for finding in record.findings] == [one.probe.id for one in amd_probes.calls()]
+
+
+def test_ids_of_probes_are_unique_over_all_vendors() -> None:
+    names = [probe.id for probe in support.probes()]
+    assert len(names) == len(set(names))
+
+
+@LINUX
+@pytest.mark.parametrize("target", ["gfx906", "gfx942", "gfx1201"])
+def test_amd_s_proof_made_now_is_the_recorded_one(target: str) -> None:
+    made = amd.prove(target)
+    kept = proofs.record(target)
+    assert kept is not None
+    if made.tools == kept.tools:
+        assert made == kept
+    else:
+        assert {one.probe: one.verdict for one in made.findings} == {one.probe: one.verdict for one in kept.findings}
 
 
 def test_every_probe_is_taken_by_some_target() -> None:
@@ -107,7 +138,7 @@ def test_missing_tools_get_the_install_line(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(MissingExtra) as caught:
         toolchain.find()
-    assert dict(caught.value.hint.parameters)["command"] == 'pip install "gpu-assay[prove]"'
+    assert dict(caught.value.hint.parameters)["command"] == "pip install 'gpu-assay[prove]'"
 
 
 def script(path: Path, body: str) -> Path:

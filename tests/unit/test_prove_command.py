@@ -124,7 +124,7 @@ def test_without_the_tools_the_install_line_is_shown(
     monkeypatch.setattr(toolchain, "_packaged", lambda: None)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert main(["prove", OWNER]) == 3
-    assert 'pip install "gpu-assay[prove]"' in capsys.readouterr().err
+    assert "pip install 'gpu-assay[prove]'" in capsys.readouterr().err
 
 
 def test_formats_shows_compiled_evidence_from_the_records(capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +146,19 @@ def test_volta_and_others_have_documents_only(capsys: pytest.CaptureFixture[str]
         assert all(one["basis"] != "compiled" for row in result["formats"] for one in row["evidence"])
     main(["formats", "v100"])
     assert "from documents only" in re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+def test_an_amd_card(capsys: pytest.CaptureFixture[str]) -> None:
+    code, body = document(capsys, "prove", "mi300x")
+    (result,) = body["results"]
+    verdicts = {row["format"]: row["verdict"] for row in result["formats"]}
+    assert {name for name, verdict in verdicts.items() if verdict == "native"} == {
+        *("fp64", "fp32", "tf32", "bf16", "fp16", "fp8_e4m3", "fp8_e5m2", "int8")
+    }
+    assert code == 0
+    assert result["tools"][0]["name"] == "LLVM"
+    main(["prove", "mi300x", "--format", "fp8_e4m3"])
+    assert "FNUZ" in capsys.readouterr().out
 
 
 def test_formats_loads_no_tool() -> None:

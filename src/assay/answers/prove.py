@@ -1,6 +1,8 @@
 """A proof made now: what this machine's tools make of one instruction a format, beside what documents say."""
 
 import re
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from assay.answers import support
@@ -9,8 +11,8 @@ from assay.answers.support import Support
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.instruction_sets import number_formats
 from assay.observe import progress
-from assay.observe.proof import nvidia, toolchain
-from assay.observe.proof.nvidia import Shown
+from assay.observe.proof import amd, nvidia, toolchain
+from assay.observe.proof.made import Proof, Shown
 from assay.observe.proof.toolchain import Toolchain
 from assay.reason import proof
 from assay.reason.proof import Evidence
@@ -18,6 +20,7 @@ from assay.types.message import Message, message
 from assay.types.proof import Record, Tool
 
 INSTRUCTION_SET = re.compile(r"(sm_\d{2,3}[af]?|gfx[0-9a-f]{3,4})\Z")
+AMD = "gfx"
 FIRST_PROVEN = 75
 """Turing: older targets are not read by the disassembler any more."""
 
@@ -103,7 +106,7 @@ def _subjects(queries: tuple[str, ...]) -> tuple[list[_Subject], list[Message]]:
     return list(dict.fromkeys(found)), notes
 
 
-def _targets(tools: Toolchain, subject: _Subject) -> tuple[str, ...]:
+def _nvidia_targets(tools: Toolchain, subject: _Subject) -> tuple[str, ...]:
     """The targets to compile for: all that run on a card; of a bare instruction set itself alone.
 
     Raises:
@@ -122,6 +125,20 @@ def _targets(tools: Toolchain, subject: _Subject) -> tuple[str, ...]:
     return found
 
 
+def _made(subject: _Subject) -> Iterator[tuple[str, Callable[[], Proof]]]:
+    """(target, what proves it) for each target of a subject.
+
+    Raises:
+        MissingExtra, MissingKnowledge, ToolFailed: see `answer`.
+    """
+    if subject.isa.startswith(AMD):
+        yield subject.isa, partial(amd.examine, subject.isa)
+        return
+    tools = toolchain.find()
+    for target in _nvidia_targets(tools, subject):
+        yield target, partial(nvidia.prove, tools, target)
+
+
 def _provable(subject: _Subject) -> None:
     """Refuse what no compiler at hand speaks for.
 
@@ -129,12 +146,13 @@ def _provable(subject: _Subject) -> None:
         MissingKnowledge: only documents speak of this instruction set.
     """
     digits = re.fullmatch(r"sm_(\d+)[af]?", subject.isa)
-    if digits is None or int(digits[1]) < FIRST_PROVEN:
-        raise MissingKnowledge(
-            message("error.documents_only", name=subject.name, isa=subject.isa or "?"),
-            message("hint.documents_only", query=subject.name),
-            field=subject.isa,
-        )
+    if subject.isa.startswith(AMD) or (digits is not None and int(digits[1]) >= FIRST_PROVEN):
+        return
+    raise MissingKnowledge(
+        message("error.documents_only", name=subject.name, isa=subject.isa or "?"),
+        message("hint.documents_only", query=subject.name),
+        field=subject.isa,
+    )
 
 
 def _format(name: str | None) -> None:
@@ -146,23 +164,22 @@ def _format(name: str | None) -> None:
         )
 
 
-def _proven(subject: _Subject, tools: Toolchain, only: str | None) -> Proven:
-    targets = _targets(tools, subject)
+def _proven(subject: _Subject, only: str | None) -> Proven:
     records: list[Record] = []
     shown: dict[tuple[str, str], Shown] = {}
-    for target in targets:
+    for target, prove in _made(subject):
         progress.tell(message("progress.proving", target=target))
-        made = nvidia.prove(tools, target)
-        records.append(made.record)
-        shown |= {(target, name): one for name, one in made.shown.items()}
+        proof_made = prove()
+        records.append(proof_made.record)
+        shown |= {(target, name): one for name, one in proof_made.shown.items()}
     progress.tell(None)
     found = [one for one in proof.evidence(support.probes(), records) if only in (None, one.probe.format)]
     rows = support.joined(subject.isa, found)
     order = [one.id for one in number_formats()]
-    formats = tuple(
-        rows[name] for name in order if name in rows and only in (None, name) and rows[name].proof is not None
-    )
-    return Proven(subject.name, subject.gpu, subject.isa, tools.tools, targets, formats, tuple(found), shown)
+    formats = tuple(rows[name] for name in order if name in rows and rows[name].proof is not None)
+    tools = tuple(dict.fromkeys(tool for record in records for tool in record.tools))
+    targets = tuple(record.target for record in records)
+    return Proven(subject.name, subject.gpu, subject.isa, tools, targets, formats, tuple(found), shown)
 
 
 def answer(request: Request) -> ProveAnswer:
@@ -179,6 +196,5 @@ def answer(request: Request) -> ProveAnswer:
     subjects, notes = _subjects(request.queries)
     for subject in subjects:
         _provable(subject)
-    tools = toolchain.find()
-    results = tuple(_proven(subject, tools, request.format) for subject in subjects)
+    results = tuple(_proven(subject, request.format) for subject in subjects)
     return ProveAnswer(request, results, tuple(notes))

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import NamedTuple
 
-from assay.knowledge.catalog import nvidia_probes, proofs
+from assay.knowledge.catalog import amd_probes, nvidia_probes, proofs
 from assay.knowledge.catalog.instruction_sets import instruction_set
 from assay.reason import proof
 from assay.reason.proof import Evidence, FormatProof
@@ -37,7 +37,7 @@ class Support(NamedTuple):
 @cache
 def probes() -> tuple[Probe, ...]:
     """All probes, of all vendors."""
-    return tuple(spelling.probe for spelling in nvidia_probes.spellings())
+    return (*(one.probe for one in nvidia_probes.spellings()), *(one.probe for one in amd_probes.calls()))
 
 
 def records_of(isa: str) -> tuple[Record, ...]:

@@ -50,7 +50,7 @@ def _read_bytes(path: Path) -> bytes:
         os.close(descriptor)
     if len(content) > LARGEST_BYTES:
         raise MalformedFile(
-            message("error.malformed.too_long", file=str(path)),
+            message("error.limit.bytes", file=str(path), limit=LARGEST_BYTES),
             message("hint.malformed_file"),
             file=str(path),
         )

@@ -52,4 +52,6 @@ def limits(found: list[FormatProof]) -> list[Message]:
         lines.append(message("proof.limit.exposed"))
     if any(one.deciding is not None and one.deciding.probe.door == "tcgen05" for one in found):
         lines.append(message("proof.limit.kind"))
+    if any(one.deciding is not None and "proof.note.fp8_fnuz" in one.deciding.finding.notes for one in found):
+        lines.append(message("proof.note.fp8_fnuz"))
     return lines

@@ -9,19 +9,21 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from assay.errors import MissingExtra, MissingKnowledge, ToolFailed
-from assay.observe.proof import amd_probes, amdgcn, llvm_ir
+from assay.knowledge.catalog import amd_probes
+from assay.observe.proof import amdgcn, llvm_ir
 from assay.observe.proof.amd_judge import Answer, judge
-from assay.observe.proof.amdgcn import Instruction
+from assay.observe.proof.made import Line, Proof, Shown
 from assay.types.message import message
 from assay.types.proof import Record, Tool
 
 INSTALL = "pip install 'gpu-assay[prove-amd]'"
 REINSTALL = "pip install --force-reinstall 'gpu-assay[prove-amd]'"
 PACKAGE = "llvmlite"
-CHILD = "assay.observe.proof.llvm_child"
+CHILD = Path(__file__).with_name("llvm_child.py")
 SECONDS = 120
 """For one target; it takes two on a desktop."""
 TARGETS = (
@@ -30,25 +32,6 @@ TARGETS = (
     *("gfx1100", "gfx1101", "gfx1102", "gfx1103", "gfx1150", "gfx1151", "gfx1152", "gfx1153"),
     *("gfx1200", "gfx1201", "gfx1250", "gfx1251"),
 )
-
-
-class Shown(NamedTuple):
-    """A probe as it was written and what came out, for people to read.
-
-    Attributes:
-        source: the call in LLVM's language.
-        instructions: of its function; empty where it was refused.
-    """
-
-    source: str
-    instructions: tuple[Instruction, ...]
-
-
-class Proof(NamedTuple):
-    """A record, and by probe what there is to show."""
-
-    record: Record
-    shown: dict[str, Shown]
 
 
 def targets() -> tuple[str, ...]:
@@ -106,7 +89,7 @@ def examine(target: str) -> Proof:
             amd_probes.digest(),
             tuple(judge(call.probe, target, answer) for call, answer in pairs),
         ),
-        {call.probe.id: Shown(call.text, answer.instructions) for call, answer in pairs},
+        {call.probe.id: Shown(call.text, _lines(answer)) for call, answer in pairs},
     )
 
 
@@ -121,6 +104,10 @@ def _answer(answer: dict[str, str]) -> Answer:
         answer.get("refusal", ""),
         answer.get("misunderstood", ""),
     )
+
+
+def _lines(answer: Answer) -> tuple[Line, ...]:
+    return tuple(Line(one.opcode, f"{one.opcode} {one.operands}".rstrip()) for one in answer.instructions)
 
 
 def _failed(detail: str) -> ToolFailed:
@@ -138,7 +125,7 @@ def _asked(processor: str, modules: list[str]) -> list[dict[str, Any]]:
         raise MissingExtra(message("error.prove_amd_extra"), message("hint.install_extra", command=INSTALL))
     request = json.dumps({"processor": processor, "modules": modules})
     with subprocess.Popen(  # noqa: S603 - this very interpreter, a module of ours
-        [sys.executable, "-m", CHILD],
+        [sys.executable, "-I", str(CHILD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -155,5 +142,5 @@ def _asked(processor: str, modules: list[str]) -> list[dict[str, Any]]:
                 os.killpg(child.pid, signal.SIGKILL)
     sound = lines and all(isinstance(line, dict) for line in lines) and lines[0].keys() >= {"llvm", PACKAGE, "known"}
     if child.returncode != 0 or not sound:
-        raise _failed(f"{CHILD}: {child.returncode}")
+        raise _failed(f"exit {child.returncode}")
     return lines

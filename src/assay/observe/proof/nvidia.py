@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from typing import NamedTuple
 
 from assay.errors import ToolFailed
 from assay.knowledge.catalog.nvidia_probes import Spelling, spellings, version
 from assay.observe.proof import judge, ptx, sass, toolchain
+from assay.observe.proof.made import Line, Proof, Shown
 from assay.observe.proof.sass import Instruction
 from assay.observe.proof.toolchain import Toolchain
 from assay.types.message import message
@@ -15,25 +15,6 @@ from assay.types.proof import Finding, Record
 COMPLAINT = re.compile(r"line (\d+); (?:error|fatal)\s*: (.*)")
 MAX_CALLS = 8
 """Two are the rule: the assembler names every line it refuses at once."""
-
-
-class Shown(NamedTuple):
-    """A probe as it was written and what came out, for people to read.
-
-    Attributes:
-        source: the PTX instruction.
-        instructions: of the entry and its helpers; empty where it was refused.
-    """
-
-    source: str
-    instructions: tuple[Instruction, ...]
-
-
-class Proof(NamedTuple):
-    """A record, and by probe what there is to show."""
-
-    record: Record
-    shown: dict[str, Shown]
 
 
 def digest() -> str:
@@ -111,5 +92,7 @@ def prove(tools: Toolchain, target: str, chosen: tuple[Spelling, ...] | None = N
         else:
             instructions = sass.reached(functions, ptx.entry_name(place))
             findings.append(judge.judge(spelling, target, instructions))
-        shown[spelling.probe.id] = Shown(ptx.instruction(spelling), tuple(instructions))
+        shown[spelling.probe.id] = Shown(
+            ptx.instruction(spelling), tuple(Line(one.name, one.text) for one in instructions)
+        )
     return Proof(Record(target, tools.tools, digest(), tuple(findings)), shown)

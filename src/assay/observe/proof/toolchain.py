@@ -19,7 +19,7 @@ from assay.errors import MissingExtra, ToolFailed
 from assay.types.message import message
 from assay.types.proof import Tool
 
-INSTALL = 'pip install "gpu-assay[prove]"'
+INSTALL = "pip install 'gpu-assay[prove]'"
 SECONDS = 90
 """Longer than any target takes on a slow machine; a tool that needs more hangs."""
 RELEASE = re.compile(r"release \d+\.\d+, V(\d+\.\d+\.\d+)")

@@ -88,7 +88,7 @@ def _listing(result: Proven, one: Evidence) -> Command:
     deciding = {name for name, _ in one.finding.opcodes[:1]}
     lines = [shown.source, ""]
     for instruction in shown.instructions:
-        mark = MARK if instruction.name in deciding or instruction.family in deciding else PLAIN
+        mark = MARK if instruction.name in deciding or instruction.name.partition(".")[0] in deciding else PLAIN
         lines.append(mark + instruction.text)
     if one.finding.refusal is not None:
         lines.append(MARK + one.finding.refusal)
