@@ -14,13 +14,16 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from assay.errors import ToolFailed  # noqa: E402 -- the checkout's own package
+from assay.answers import support  # noqa: E402 -- the checkout's own package
+from assay.errors import ToolFailed  # noqa: E402
 from assay.knowledge.catalog import proofs  # noqa: E402
 from assay.observe.proof import amd, nvidia, sass, toolchain  # noqa: E402
+from assay.reason import proof  # noqa: E402
 from assay.types.proof import Finding, Record  # noqa: E402
 
 FOLDER = ROOT / "src" / "assay" / "knowledge" / "data" / "generated"
@@ -51,11 +54,17 @@ def amd_records(chosen: list[str]) -> Iterator[Record]:
         yield from pool.map(amd.prove, [target for target in amd.targets() if not chosen or target in chosen])
 
 
-def document(records: list[Record]) -> str:
+def verdicts(record: Record) -> dict[str, str]:
+    """The verdicts of a record on dense products, by number format."""
+    found = proof.of_formats(proof.evidence(support.probes(), [record]))
+    return {name: one.verdict for name, one in found.items()}
+
+
+def document(entries: dict[str, Any], kind: str) -> str:
     """The file's text: a digest of the entries, then one line an entry."""
-    rows = [f"  {json.dumps(one.target)}: {json.dumps(proofs.body_of(one), ensure_ascii=False)}" for one in records]
+    rows = [f"  {json.dumps(name)}: {json.dumps(body, ensure_ascii=False)}" for name, body in entries.items()]
     digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()
-    head = f'{{"generator": "tools/record_proofs.py", "digest": "{digest}", "kind": "{proofs.KIND}", "entries": {{'
+    head = f'{{"generator": "tools/record_proofs.py", "digest": "{digest}", "kind": "{kind}", "entries": {{'
     return head + "\n" + ",\n".join(rows) + "\n}}\n"
 
 
@@ -97,10 +106,14 @@ def main() -> int:
     if asked.targets or asked.library:
         parser.error("targets and a library are for --check: the files hold all targets of the newest tools")
     FOLDER.mkdir(exist_ok=True)
-    for name, made in (("nvidia_proofs.json", records), ("amd_proofs.json", others)):
-        text = document(made)
+    files = {
+        "nvidia_proofs.json": document({one.target: proofs.body_of(one) for one in records}, proofs.KIND),
+        "amd_proofs.json": document({one.target: proofs.body_of(one) for one in others}, proofs.KIND),
+        "proof_verdicts.json": document({one.target: verdicts(one) for one in records + others}, proofs.VERDICTS),
+    }
+    for name, text in files.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-        print(f"{name}: {len(made)} targets, {len(text)} characters")
+        print(f"{name}: {len(text)} characters")
     return 0
 
 

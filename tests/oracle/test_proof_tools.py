@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from packages import real_file
 
-from assay.answers import support
+from assay.answers import lacking, support
 from assay.errors import MissingExtra, ToolFailed
 from assay.knowledge.catalog import amd_probes, proofs
 from assay.knowledge.catalog.nvidia_probes import spellings
 from assay.observe.proof import amd, nvidia, sass, toolchain
 from assay.observe.proof.toolchain import Toolchain
+from assay.reason import proof
 from assay.types.proof import Finding
 
 LINUX = pytest.mark.skipif(platform.system() != "Linux", reason="the tools' packages are for Linux")
@@ -67,6 +68,13 @@ def test_the_records_of_amd_are_of_the_probes_as_they_are() -> None:
         assert [finding.probe for finding in record.findings] == [one.probe.id for one in amd_probes.calls()]
 
 
+def test_the_short_verdicts_are_those_of_the_findings() -> None:
+    for isa in (*TARGETS, *AMD):
+        found = proof.of_formats(proof.evidence(support.probes(), support.records_of(isa)))
+        lacking_formats = {name for name, one in found.items() if one.verdict in ("absent", "emulated")}
+        assert {name for name in lacking.formats(isa) if name in found} == lacking_formats, isa
+
+
 def test_ids_of_probes_are_unique_over_all_vendors() -> None:
     names = [probe.id for probe in support.probes()]
     assert len(names) == len(set(names))
@@ -109,9 +117,9 @@ def test_ptxas_says_the_same_on_every_target(tools: Toolchain) -> None:
     other = toolchain.of_ptxas(real_file("ptxas"), tools.disassembler)
     assert other.tools[0].name == "ptxas"
     with ThreadPoolExecutor(2) as pool:
-        for target, proof in zip(TARGETS, pool.map(lambda name: nvidia.prove(other, name), TARGETS), strict=True):
+        for target, made in zip(TARGETS, pool.map(lambda name: nvidia.prove(other, name), TARGETS), strict=True):
             before = recorded(target)
-            for finding in proof.record.findings:
+            for finding in made.record.findings:
                 kept = before[finding.probe]
                 assert (finding.verdict, matrix(finding)) == (kept.verdict, matrix(kept)), (target, finding.probe)
 

@@ -2,7 +2,7 @@
 
 import shlex
 
-from assay.answers import support
+from assay.answers import lacking
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
@@ -148,10 +148,9 @@ def refusals(setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, 
     return tuple(dict.fromkeys(said))
 
 
-def _missing(entry: CardCount) -> set[str]:
+def _missing(entry: CardCount) -> frozenset[str]:
     isa = entry.card.gpu.isa
-    found = support.of(isa) if isa else {}
-    return {name for name, row in found.items() if row.verdict in ("absent", "emulated")}
+    return lacking.formats(isa) if isa else frozenset()
 
 
 def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """The probes of AMD's instruction sets: families of the catalogue, expanded to single calls."""
 
-import hashlib
 import json
 from functools import cache
 from itertools import product
@@ -52,5 +51,7 @@ def _call(family: str, row: dict[str, Any]) -> Call:
 @cache
 def digest() -> str:
     """SHA-256 of everything that is asked, in hexadecimal digits."""
+    import hashlib  # noqa: PLC0415 - 4 ms, and only proofs and tests ask
+
     asked = [[*call.probe, call.text] for call in calls()]
     return hashlib.sha256(json.dumps(asked, separators=(",", ":")).encode()).hexdigest()

@@ -6,6 +6,8 @@ from assay.knowledge import store
 from assay.types.proof import Finding, Record, Tool
 
 KIND = "proof"
+VERDICTS = "proof_verdicts"
+"""Entries that say of a target only the verdict on each number format: what a verdict about a model needs."""
 
 
 def body_of(record: Record) -> dict[str, Any]:
@@ -51,6 +53,11 @@ def record(target: str) -> Record | None:
         return None
     findings = tuple(_finding(target, probe, row, body["words"]) for probe, row in body["findings"].items())
     return Record(target, tuple(Tool(*pair) for pair in body["tools"]), body["probes"], findings)
+
+
+def verdicts(isa: str) -> list[dict[str, str]]:
+    """For each target that runs on an instruction set the verdicts on dense products, by number format."""
+    return [body for target in family(isa) if (body := store.entry(VERDICTS, target)) is not None]
 
 
 def targets() -> tuple[str, ...]:
