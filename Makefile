@@ -72,6 +72,7 @@ fuzz: $(VENV)/.stamp-fuzz
 bench: $(VENV)/.stamp-test
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/readers.py
+	$(BIN)/python benchmarks/proofs.py
 
 schemas: $(VENV)/.stamp-test
 	$(BIN)/python tools/json_schemas.py
