@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from assay.knowledge import store
 from assay.report import catalogue_compiler, words
 from assay.report.numbers import LANGUAGES, Language
 from assay.types.message import Message, message
@@ -162,8 +163,19 @@ def test_every_reason_of_a_malformed_file_has_words() -> None:
     assert reasons == known
 
 
+def _of_the_catalogue() -> set[str]:
+    """Codes of notes that stand in the catalogue's rows."""
+    rows = store.entries("execution").values()
+    return {code for row in rows for part in (row, *row["cells"]) for code in part.get("notes", ())}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_note_of_the_catalogue_has_words(language: Language) -> None:
+    assert _of_the_catalogue() <= CATALOGUES[language].keys()
+
+
 def test_every_entry_is_used() -> None:
-    said = {call.code for call in ALL_CALLS} | set(ALL_LITERALS)
+    said = {call.code for call in ALL_CALLS} | set(ALL_LITERALS) | _of_the_catalogue()
     unused = [
         code
         for code in CATALOGUES["en"]

@@ -4,6 +4,7 @@ import shlex
 
 from assay.answers import lacking
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
+from assay.answers.execution import path_of
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
 from assay.knowledge.catalog.weight_formats import sized, storage
@@ -154,10 +155,15 @@ def _missing(entry: CardCount) -> frozenset[str]:
 
 
 def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:
-    """Weight formats of the model whose numbers no matrix instruction of the card multiplies."""
-    missing = _missing(entry)
-    stored = {group.format for group in setting.model.groups if group.role in CONVERTED_ROLES}
-    return tuple(sorted(name for name in stored if _number_format(name) in missing))
+    """Weight formats whose numbers no matrix instruction of the card multiplies, where it is not known what happens."""
+    missing, isa = _missing(entry), entry.card.gpu.isa
+    stored = {(group.format, group.role) for group in setting.model.groups if group.role in CONVERTED_ROLES}
+    unknown = {
+        name
+        for name, role in stored
+        if path_of(setting.runtime.id, name, isa, "experts" if role == "experts" else "linear").path == "unknown"
+    }
+    return tuple(sorted(name for name in unknown if _number_format(name) in missing))
 
 
 def _number_format(weight_format: str) -> str:

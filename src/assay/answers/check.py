@@ -6,6 +6,7 @@ from typing import NamedTuple
 from assay.answers.advice import advice, cost_of, launch, refusals, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
+from assay.answers.execution import of_model
 from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
@@ -89,13 +90,19 @@ def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
     )
 
 
-def _execution(model: Model) -> tuple[GroupExecution, ...]:
-    size = sum(group.size for group in model.groups) or 1
-    work = sum(group.active for group in model.groups) or 1
-    return tuple(
-        GroupExecution(group.role, group.format, "unknown", group.size / size, group.active / work)
-        for group in model.groups
+def _executed(answer: Fit, executed: tuple[GroupExecution, ...], column: tuple[CardCount, ...]) -> Fit:
+    """The verdict with what the runtime refuses: weights that raise do not run, however well they fit."""
+    gpu, codes = column[0].card.gpu.name, {note.code for group in executed for note in group.notes}
+    refused = {group.refusal: group.weight_format for group in executed if group.path == "refused"}
+    reasons = tuple(
+        message("check.raises", "warning", gpu=gpu, format=name, words=words)
+        for words, name in refused.items()
+        if words
     )
+    if reasons and answer.verdict != "no":
+        on_cpu = "execution.runs_on_cpu" in codes
+        return answer._replace(verdict="unknown" if on_cpu else "no", reasons=(*reasons, *answer.reasons))
+    return answer
 
 
 def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
@@ -136,13 +143,15 @@ def result_of(
     refused = refusals(setting, column)
     if refused and answer.verdict == "yes":
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
+    executed = of_model(model, engine.id, weakest.gpu.isa)
+    answer = _executed(answer, executed, column)
     speed = _speed(model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     return CheckResult(
         cards=column,
         fit=answer,
         speed=speed,
-        execution=_execution(model),
+        execution=executed,
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
         launch=launch(request, setting, workload, column, slots) if answer.verdict == "yes" else None,

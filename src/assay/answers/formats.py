@@ -8,12 +8,17 @@ from typing import NamedTuple
 from assay.answers import support
 from assay.answers.asked import columns_of
 from assay.answers.cards import Card
+from assay.answers.execution import path_of
 from assay.answers.support import Support
+from assay.knowledge.catalog import execution
 from assay.knowledge.catalog.instruction_sets import NumberFormat, number_formats
 from assay.knowledge.catalog.runtimes import runtime
+from assay.types.execution import ExecutionPath
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
 from assay.types.proof import Tool
+
+ROLES = ("linear", "experts")
 
 
 class FormatAnswer(NamedTuple):
@@ -39,11 +44,19 @@ class FormatAnswer(NamedTuple):
 
 
 class CardFormats(NamedTuple):
-    """All number formats of one card, and the tools that made the recorded proofs of its instruction set."""
+    """All number formats of one card.
+
+    Attributes:
+        card: it.
+        formats: in the catalogue's order.
+        tools: what made the recorded proofs of its instruction set.
+        paths: (path, role) of every weight format under the runtime that was asked for.
+    """
 
     card: Card
     formats: tuple[FormatAnswer, ...]
     tools: tuple[Tool, ...] = ()
+    paths: tuple[tuple[ExecutionPath, str], ...] = ()
 
 
 class FormatsAnswer(NamedTuple):
@@ -71,6 +84,18 @@ def _tools(card: Card) -> tuple[Tool, ...]:
     return tuple(dict.fromkeys(tool for record in records for tool in record.tools))
 
 
+def _paths(card: Card, engine: str | None) -> tuple[tuple[ExecutionPath, str], ...]:
+    """What a runtime does with every weight format that its rows speak of; unread cells are left out."""
+    if engine is None:
+        return ()
+    found = []
+    for weight_format in execution.formats(engine):
+        paths = [(path_of(engine, weight_format, card.gpu.isa, role), role) for role in ROLES]
+        same = len({path._replace(evidence=()) for path, _ in paths}) == 1
+        found += [(path, "any" if same else role) for path, role in (paths[:1] if same else paths)]
+    return tuple(found)
+
+
 def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer:
     """The number formats of each card that the queries name.
 
@@ -83,8 +108,11 @@ def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer
     columns, identifications = columns_of(queries)
     cards = tuple(dict.fromkeys(entry.card.gpu.id for column in columns for entry in column))
     by_id = {entry.card.gpu.id: entry.card for column in columns for entry in column}
-    results = tuple(CardFormats(by_id[name], _formats(by_id[name]), _tools(by_id[name])) for name in cards)
+    results = tuple(
+        CardFormats(by_id[name], _formats(by_id[name]), _tools(by_id[name]), _paths(by_id[name], engine))
+        for name in cards
+    )
     notes = [note for found in identifications for note in found.notes]
-    if engine is not None:
+    if engine is not None and not execution.formats(engine):
         notes.append(message("formats.runtime_unknown", "warning", runtime=engine))
     return FormatsAnswer(engine, results, tuple(notes))

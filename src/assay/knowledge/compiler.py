@@ -4,10 +4,11 @@ Standard library only: the build hook runs this file in an isolated build. It co
 each figure's basis from the kinds of its sources, and refuses what it cannot read, naming file and entry. Whether
 the values are *right* is the tests' business (`tests/knowledge`).
 
-Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
-programs in `tools/`) and one file for each further table (`amd_probes.toml`,
-`instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/*.toml`, `pci/*.toml`,
+`generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
+`nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
+`architectures.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`).
+CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -193,6 +194,9 @@ def _entries(data: Path) -> Iterator[Entry]:
                 if "id" not in entry:
                     raise CatalogueError(f"{path.name}: an entry without an id")
                 yield table, str(entry["id"]), entry, path.name
+    for path in sorted((data / "execution").glob("*.toml")):
+        for name, entry in _read(path).items():
+            yield "execution", name, entry, path.name
     for file, table in SINGLE_TABLES.items():
         if (data / file).exists():
             for name, entry in _read(data / file).items():

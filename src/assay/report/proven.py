@@ -26,9 +26,9 @@ def instruction(finding: Finding) -> str | None:
 
 
 def came_out(finding: Finding) -> Message:
-    """What came out of a probe, in one line."""
+    """What came out of a probe, in one line: of several complaints about one instruction the first."""
     if finding.refusal is not None:
-        return message("proof.refused", words=finding.refusal)
+        return message("proof.refused", words=finding.refusal.partition("; ")[0])
     name = instruction(finding)
     if finding.verdict == "unknown" or (name is None and not finding.instructions):
         return message(finding.notes[0]) if finding.notes else message("support.unknown")

@@ -135,6 +135,7 @@ TEXTS: dict[str, Callable[[str, Language], str]] = {
     "data": _data,
     "date": _date,
     "features": lambda facts, language: ", ".join(_feature(fact, language) for fact in facts.split(", ")),
+    "roles": lambda roles, language: ", ".join(say(message(f"role.{role}"), language) for role in roles.split(", ")),
     "files": lambda lines, language: ", ".join(_file(line, language) for line in lines.split("\n")),
 }
 """How a text is shown that is more than itself."""

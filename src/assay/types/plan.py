@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from assay.types.execution import Path, PathEvidence, Regime
 from assay.types.message import Message
 from assay.types.quantity import Quantity
 
@@ -63,10 +64,20 @@ class Prediction(NamedTuple):
 
 
 class GroupExecution(NamedTuple):
-    """How one tensor group is executed; `path` stays `unknown` until a runtime's kernels are known."""
+    """How one tensor group is executed.
+
+    Attributes:
+        role, weight_format: of the group.
+        path, regimes, evidence, notes, refusal: see `ExecutionPath`.
+        bytes_share: of all weights; work_share: of the parameters that one token touches.
+    """
 
     role: str
     weight_format: str
-    path: str
+    path: Path
     bytes_share: float
     work_share: float
+    regimes: tuple[Regime, ...] = ()
+    evidence: tuple[PathEvidence, ...] = ()
+    notes: tuple[Message, ...] = ()
+    refusal: str | None = None

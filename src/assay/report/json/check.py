@@ -4,6 +4,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from assay.answers.check import CheckAnswer, CheckResult
 from assay.report.json.envelope import Envelope, Letter, Q
+from assay.report.json.execution import EvidenceBody, RegimeBody, evidence, regimes
 from assay.report.json.model import ModelBody, model_body
 from assay.report.numbers import Language
 
@@ -47,10 +48,12 @@ class ExecutionBody(TypedDict):
     role: str
     weight_format: str
     path: Literal["native", "converted", "weight-only", "refused", "unknown"]
-    regimes: list[dict[str, Any]]
+    regimes: list[RegimeBody]
     bytes_share: float
     work_share: float
-    evidence: list[dict[str, Any]]
+    evidence: list[EvidenceBody]
+    notes: list[str]
+    refusal: str | None
 
 
 class SpeedBody(TypedDict):
@@ -119,10 +122,12 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
                 "role": group.role,
                 "weight_format": group.weight_format,
                 "path": group.path,
-                "regimes": [],
+                "regimes": regimes(group.regimes),
                 "bytes_share": round(group.bytes_share, 6),
                 "work_share": round(group.work_share, 6),
-                "evidence": [],
+                "evidence": evidence(group.evidence, letter),
+                "notes": [letter.text(note) for note in group.notes],
+                "refusal": group.refusal,
             }
             for group in result.execution
         ],

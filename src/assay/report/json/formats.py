@@ -4,18 +4,11 @@ from typing import Any, Literal, TypedDict
 
 from assay.answers.formats import FormatAnswer, FormatsAnswer
 from assay.report.json.envelope import Envelope, Letter, Q
+from assay.report.json.execution import EvidenceBody, PathBody, path_body
 from assay.report.numbers import Language
 from assay.report.proven import PROOFS, instruction, statement
 
 SCHEMA = "assay.formats/1"
-
-
-class EvidenceBody(TypedDict):
-    """What states a verdict: its basis, a sentence, and the ids of its sources."""
-
-    basis: str
-    statement: str
-    source: str
 
 
 class FormatBody(TypedDict):
@@ -30,12 +23,12 @@ class FormatBody(TypedDict):
 
 
 class ResultBody(TypedDict):
-    """One card: its number formats, and the paths per runtime (empty until they are known)."""
+    """One card: its number formats, and what the runtime that was asked for does with each weight format."""
 
     gpu: str
     isa: str | None
     formats: list[FormatBody]
-    paths: list[dict[str, Any]]
+    paths: list[PathBody]
 
 
 class Document(Envelope):
@@ -87,7 +80,7 @@ def document(answer: FormatsAnswer, language: Language) -> dict[str, Any]:
                 "gpu": result.card.gpu.id,
                 "isa": result.card.gpu.isa,
                 "formats": [_format(entry, letter) for entry in result.formats],
-                "paths": [],
+                "paths": [path_body(path, role, letter) for path, role in result.paths],
             }
             for result in answer.results
         ]

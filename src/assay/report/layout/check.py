@@ -5,6 +5,7 @@ from collections.abc import Callable
 from assay.answers.asked import CardCount
 from assay.answers.check import CheckAnswer, CheckResult
 from assay.report.figures import matrix_formats
+from assay.report.layout import execution
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity
 from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table, Tone
@@ -130,6 +131,7 @@ def _alone(answer: CheckAnswer) -> list[Block]:
         Table(message("check.memory"), ("",), _rows(answer, MEMORY)),
         Table(message("check.reach"), ("",), _rows(answer, REACH)),
         Table(_speed_title(answer), ("",), _rows(answer, _speed(answer))),
+        execution.alone(answer.results[0].execution),
     ]
 
 
@@ -146,6 +148,9 @@ def _side_by_side(answer: CheckAnswer) -> list[Block]:
         blocks.append(Table(message("check.same", count=len(columns)), ("",), same))
     if apart:
         blocks.append(Table(message("check.apart"), columns, apart))
+    blocks.append(
+        execution.side_by_side([(name, one.execution) for name, one in zip(columns, answer.results, strict=True)])
+    )
     return [
         *blocks,
         Notes(None, (message("check.prompt", prompt=answer.workload.prompt, half=answer.workload.context // 2),)),

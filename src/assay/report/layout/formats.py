@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
 from assay.report.comparison import contradiction
+from assay.report.layout.execution import of_runtime
 from assay.report.proven import PROOFS, came_out, limits
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
@@ -160,7 +161,17 @@ def layout(answer: FormatsAnswer) -> Report:
         *limits([one for result in answer.results for entry in result.formats if (one := entry.support.proof)]),
         *answer.messages,
     )
-    blocks: list[Block] = [Table(None, columns, _rows(answer.results)), Notes(None, lines)]
+    paths = [
+        of_runtime(result.paths, message("formats.paths", runtime=answer.runtime or "", gpu=result.card.gpu.name))
+        for result in answer.results
+        if result.paths
+    ]
+    told = [note for result in answer.results for path, _ in result.paths for note in path.notes]
+    blocks: list[Block] = [
+        Table(None, columns, _rows(answer.results)),
+        *paths,
+        Notes(None, tuple(dict.fromkeys((*lines, *told)))),
+    ]
     figures = tuple(
         Figure(f"{result.card.gpu.name}: {entry.format.name} ({peak.accumulate})", peak.rate)
         for result in answer.results

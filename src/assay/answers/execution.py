@@ -1,0 +1,90 @@
+"""What really executes: every tensor group of a model, or every weight format, under a runtime on a card."""
+
+from assay.answers import lacking
+from assay.knowledge.catalog import execution
+from assay.knowledge.catalog.runtimes import runtime
+from assay.reason.execution import joint
+from assay.types.execution import ExecutionPath, Path, PathEvidence, Regime
+from assay.types.message import message
+from assay.types.model import Model, Role, TensorGroup
+from assay.types.plan import GroupExecution
+
+PLAIN = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "gguf:BF16": "bf16", "gguf:F16": "fp16", "gguf:F32": "fp32"}
+"""Weight formats that are number formats as they are."""
+LOOKED_UP: frozenset[Role] = frozenset(("embedding",))
+ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
+"""Roles whose tensors multiply elements one by one: no matrix instruction takes part, whatever the runtime."""
+EXPERTS: frozenset[Role] = frozenset(("experts",))
+
+
+def path_of(engine: str, weight_format: str, isa: str | None, role: str = "linear") -> ExecutionPath:
+    """What a runtime does with a weight format on an instruction set; unknown where its source was not read.
+
+    Args:
+        engine: id of the runtime.
+        weight_format: its id.
+        isa: id of the instruction set, or None where the card's is not known.
+        role: `linear`, or `experts` for routed experts.
+
+    Raises:
+        UsageError: no such runtime.
+    """
+    version = runtime(engine).version or ""
+    found = None if isa is None else execution.cell(engine, weight_format, role, isa)
+    if isa is None or found is None:
+        return ExecutionPath(engine, version, weight_format, isa or "", "unknown", notes=(message("execution.unread"),))
+    path, contradictions = joint(found.path, found.regimes, lacking.formats(isa))
+    return ExecutionPath(
+        engine,
+        version,
+        weight_format,
+        isa,
+        path,
+        found.regimes,
+        found.evidence,
+        (*contradictions, *found.notes),
+        found.refusal,
+    )
+
+
+def _apart(group: TensorGroup, shares: tuple[float, float], *, tied: bool) -> GroupExecution | None:
+    """A group that no matrix product reads: a table that is looked up, a vector that scales elements; else None."""
+    number = PLAIN.get(group.format)
+    if group.role in ON_VECTOR_UNITS and number is not None:
+        regime = Regime("any", "native", number, number, "fma", "")
+        told = (message("execution.vector"),)
+        return GroupExecution(group.role, group.format, "native", *shares, (regime,), (), told)
+    if group.role in LOOKED_UP and not tied:
+        path: Path = "native" if number is not None else "weight-only"
+        return GroupExecution(group.role, group.format, path, *shares, (), (), (message("execution.looked_up"),))
+    return None
+
+
+def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution, ...]:
+    """How each tensor group is executed, with its share of the bytes and of the work of one token.
+
+    Raises:
+        UsageError: no such runtime.
+    """
+    size = sum(group.size for group in model.groups) or 1
+    work = sum(group.active for group in model.groups) or 1
+    tied = all(group.role != "head" for group in model.groups)
+    found = []
+    for group in model.groups:
+        shares = group.size / size, group.active / work
+        apart = _apart(group, shares, tied=tied)
+        if apart is not None:
+            found.append(apart)
+            continue
+        path = path_of(engine, group.format, isa, "experts" if group.role in EXPERTS else "linear")
+        found.append(
+            GroupExecution(
+                group.role, group.format, path.path, *shares, path.regimes, path.evidence, path.notes, path.refusal
+            )
+        )
+    return tuple(found)
+
+
+def evidence_of(found: tuple[GroupExecution, ...]) -> tuple[PathEvidence, ...]:
+    """All evidence of a model's execution, each place once."""
+    return tuple(dict.fromkeys(one for group in found for one in group.evidence))

@@ -1,0 +1,120 @@
+"""What executes, as tables: tensor groups of a model, or weight formats of a runtime, on one card or several."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
+from assay.types.execution import ExecutionPath, Regime
+from assay.types.message import Message, Parameter, message
+from assay.types.plan import GroupExecution
+from assay.types.report import Cell, Notes, Row, Table
+
+LEAST_SHARE = 0.005
+"""Of the work of one token: what does less (norms, a router) is not worth a line."""
+
+
+def path_word(path: str) -> Message:
+    """A path as people read it."""
+    return message(f"path.{path}")
+
+
+def regime_words(regimes: Sequence[Regime], batch: int) -> Cell:
+    """What is multiplied on which unit for this many tokens in one step; None where nothing is known."""
+    found = at(tuple(regimes), batch)
+    if found is None:
+        return None
+    return message(f"execution.unit.{found.unit}", multiplies=found.multiplies, activations=found.activations)
+
+
+def kernels(regimes: Sequence[Regime]) -> Cell:
+    """The kernels of all regimes, each once."""
+    named = dict.fromkeys(one.kernel for one in regimes if one.kernel)
+    return message("text", text="; ".join(named)) if named else None
+
+
+def _merged(found: Sequence[GroupExecution]) -> list[tuple[GroupExecution, tuple[str, ...]]]:
+    """(a group with the shares of all that are executed alike, their roles), the largest share of the work first."""
+    alike: dict[tuple[object, ...], list[GroupExecution]] = {}
+    for one in found:
+        alike.setdefault((one.weight_format, one.path, one.regimes, one.notes), []).append(one)
+    merged = [
+        (
+            groups[0]._replace(
+                bytes_share=sum(one.bytes_share for one in groups), work_share=sum(one.work_share for one in groups)
+            ),
+            tuple(dict.fromkeys(one.role for one in groups)),
+        )
+        for groups in alike.values()
+    ]
+    return sorted(merged, key=lambda item: -item[0].work_share)
+
+
+def _line(one: GroupExecution, roles: tuple[str, ...]) -> Message:
+    """A group in one sentence: path, what is multiplied on which unit, by batch where that differs, kernels, shares."""
+    first, many = at(one.regimes, BATCH_ONE), at(one.regimes, BATCH_MANY)
+    named = dict.fromkeys(regime.kernel for regime in one.regimes if regime.kernel)
+    values: dict[str, Parameter] = {
+        "format": one.weight_format,
+        "roles": ", ".join(roles),
+        "path": f"path.{one.path}",
+        "bytes": one.bytes_share,
+        "work": one.work_share,
+        "kernels": "; ".join(named) or "–",
+    }
+    if first is None or many is None:
+        return message("execution.line.nothing")._replace(parameters=tuple(values.items()))
+    values |= {"multiplies": first.multiplies, "unit": f"unit.{first.unit}"}
+    if (first.multiplies, first.unit) == (many.multiplies, many.unit):
+        return message("execution.line.same")._replace(parameters=tuple(values.items()))
+    values |= {"many": many.multiplies, "many_unit": f"unit.{many.unit}"}
+    return message("execution.line.differ")._replace(parameters=tuple(values.items()))
+
+
+def alone(found: Sequence[GroupExecution]) -> Notes:
+    """The groups on one set of cards that do the work, and what to know of their paths."""
+    shown = [(one, roles) for one, roles in _merged(found) if one.work_share >= LEAST_SHARE]
+    lines = [_line(one, roles) for one, roles in shown]
+    lines += [note for one, _ in shown for note in one.notes]
+    if any(one.path == "weight-only" and one.regimes for one, _ in shown):
+        lines.append(message("execution.weight_only_means"))
+    return Notes(message("execution.title"), tuple(dict.fromkeys(lines)))
+
+
+def side_by_side(columns: Sequence[tuple[str, Sequence[GroupExecution]]]) -> Table:
+    """The groups on several sets of cards: the path in each column."""
+    keys = dict.fromkeys((one.role, one.weight_format) for _, found in columns for one in found)
+    rows = []
+    for role, weight_format in keys:
+        paths = [
+            next((one.path for one in found if (one.role, one.weight_format) == (role, weight_format)), None)
+            for _, found in columns
+        ]
+        cells: tuple[Cell, ...] = tuple(None if path is None else path_word(path) for path in paths)
+        label = message("execution.label", format=weight_format, roles=role)
+        rows.append(Row(label, cells, differs=len(set(paths)) > 1))
+    return Table(message("execution.title"), tuple(name for name, _ in columns), tuple(rows))
+
+
+def of_runtime(paths: Sequence[tuple[ExecutionPath, str]], title: Message) -> Table:
+    """Every weight format of a runtime on one card; formats with the same answer share a row."""
+    rows = []
+    for _, grouped in groupby(paths, key=lambda item: (item[0].path, item[0].regimes, item[0].refusal, item[1])):
+        same = list(grouped)
+        one, role = same[0]
+        names = ", ".join(path.weight_format for path, _ in same)
+        last = message("text", text=one.refusal) if one.refusal else kernels(one.regimes)
+        cells: tuple[Cell, ...] = (
+            path_word(one.path),
+            regime_words(one.regimes, BATCH_ONE),
+            regime_words(one.regimes, BATCH_MANY),
+            last,
+        )
+        label = message("text", text=names) if role == "any" else message("execution.label", format=names, roles=role)
+        rows.append(Row(label, cells))
+    heads = (
+        message("execution.path"),
+        message("execution.at", batch=BATCH_ONE),
+        message("execution.at", batch=BATCH_MANY),
+        message("execution.kernels"),
+    )
+    return Table(title, heads, tuple(rows), listing=True)

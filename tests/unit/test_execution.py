@@ -1,0 +1,198 @@
+"""What really executes: the traps that tables on the web fall into, each from the runtime's own source."""
+
+import json
+
+import pytest
+
+from assay.answers.asked import CheckRequest
+from assay.answers.check import CheckAnswer, answer
+from assay.answers.execution import path_of
+from assay.cli.main import main
+from assay.reason.execution import at, covers, joint
+from assay.types.execution import ExecutionPath, Regime
+
+OWNER = "rtx-pro-6000-blackwell-workstation-edition"
+
+
+def codes(path: ExecutionPath) -> set[str]:
+    return {note.code for note in path.notes}
+
+
+def multiplied(path: ExecutionPath, batch: int) -> tuple[str, str, str]:
+    found = at(path.regimes, batch)
+    assert found is not None
+    return found.multiplies, found.activations, found.unit
+
+
+@pytest.mark.parametrize("isa", ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_120a"])
+def test_gguf_is_not_dequantized_to_fp16(isa: str) -> None:
+    path = path_of("llama.cpp", "gguf:Q4_0", isa)
+    assert path.path == "converted"
+    assert multiplied(path, 1) == ("int8", "q8_1", "dp4a")
+    assert multiplied(path, 64) == ("int8", "q8_1", "tensor")
+
+
+def test_q8_0_is_multiplied_as_it_is_stored() -> None:
+    assert path_of("llama.cpp", "gguf:Q8_0", "sm_89").path == "native"
+
+
+@pytest.mark.parametrize(
+    ("weight_format", "isa", "last"),
+    [("gguf:Q4_K", "sm_120a", 5), ("gguf:Q6_K", "sm_120a", 7), ("gguf:Q2_K", "sm_89", 4), ("gguf:Q4_K", "sm_86", 8)],
+)
+def test_where_the_vector_kernel_ends_differs_by_type_and_card(weight_format: str, isa: str, last: int) -> None:
+    path = path_of("llama.cpp", weight_format, isa)
+    assert multiplied(path, last)[2] == "dp4a"
+    assert multiplied(path, last + 1)[2] == "tensor"
+
+
+def test_iq1_m_is_the_type_that_is_dequantized() -> None:
+    path = path_of("llama.cpp", "gguf:IQ1_M", "sm_120a")
+    assert path.path == "weight-only"
+    assert [(one.batch, one.path) for one in path.regimes] == [("1..8", "converted"), ("9..", "weight-only")]
+
+
+@pytest.mark.parametrize("weight_format", ["gguf:MXFP4", "gguf:NVFP4"])
+def test_fp4_in_llama_cpp_only_on_12x_and_not_at_small_batch(weight_format: str) -> None:
+    number = weight_format.removeprefix("gguf:").lower()
+    path = path_of("llama.cpp", weight_format, "sm_120a")
+    assert path.path == "native"
+    assert multiplied(path, 1) == ("int8", "q8_1", "dp4a")
+    assert multiplied(path, 64) == (number, number, "tensor")  # the activations become FP4 too
+    other = path_of("llama.cpp", weight_format, "sm_100a")
+    assert other.path == "converted"  # although the card has FP4 units
+    assert multiplied(other, 64)[0] == "int8"
+    assert "execution.llama_fp4_only_12x" in codes(other)
+
+
+@pytest.mark.parametrize("isa", ["sm_75", "sm_80", "sm_86"])
+@pytest.mark.parametrize("weight_format", ["fp8", "fp8_channel", "fp8_block128"])
+def test_loading_is_not_native(weight_format: str, isa: str) -> None:
+    path = path_of("vllm", weight_format, isa)
+    assert path.path == "weight-only"
+    assert "execution.loads_is_not_native" in codes(path)
+    assert "Marlin" in path.regimes[0].kernel
+
+
+def test_fp8_blocks_on_ada_are_weight_only_although_it_has_fp8() -> None:
+    path = path_of("vllm", "fp8_block128", "sm_89")
+    assert path.path == "weight-only"
+    assert "execution.vllm_fp8_block_ada" in codes(path)
+    assert path_of("vllm", "fp8", "sm_89").path == "native"
+    assert path_of("vllm", "fp8_block128", "sm_89", "experts").path == "native"  # Triton comes first there
+
+
+@pytest.mark.parametrize("isa", ["sm_100a", "sm_103a", "sm_120a", "sm_121a"])
+def test_int8_w8a8_is_selected_and_raises(isa: str) -> None:
+    path = path_of("vllm", "int8_w8a8", isa)
+    assert path.path == "refused"
+    assert path.refusal is not None
+    assert path.refusal.startswith("Int8 not supported on SM")
+    assert "execution.vllm_int8_workaround" in codes(path)
+    assert path_of("vllm", "int8_w8a16", isa).path == "weight-only"
+    assert path_of("vllm", "int8_w8a8", "sm_90a").path == "native"
+
+
+def test_formats_on_the_owners_card_in_vllm() -> None:
+    assert path_of("vllm", "mxfp4", "sm_120a", "experts").path == "weight-only"  # gpt-oss
+    for weight_format, role in (
+        ("nvfp4", "linear"),
+        ("nvfp4", "experts"),
+        ("fp8", "linear"),
+        ("fp8_block128", "linear"),
+        ("fp8_block128", "experts"),
+        ("mxfp8", "linear"),
+    ):
+        assert path_of("vllm", weight_format, "sm_120a", role).path == "native", weight_format
+
+
+def test_int4_is_never_multiplied_as_int4() -> None:
+    for isa in ("sm_80", "sm_89", "sm_90a", "sm_120a"):
+        path = path_of("vllm", "gptq_int4", isa)
+        assert (path.path, path.regimes[0].multiplies) == ("weight-only", "bf16")
+
+
+def test_bf16_at_batch_one_is_a_vector_product() -> None:
+    path = path_of("llama.cpp", "gguf:BF16", "sm_120a")
+    assert multiplied(path, 1)[2] == "fma"
+    assert multiplied(path, 64)[2] == "tensor"
+    assert "execution.vector_at_one" in codes(path)
+    assert "execution.vector_at_one" in codes(path_of("vllm", "bf16", "sm_120a"))
+
+
+def test_what_was_not_read_is_unknown() -> None:
+    for isa in ("sm_70", "gfx1151", "metal", None):
+        path = path_of("vllm", "fp8", isa)
+        assert (path.path, path.regimes) == ("unknown", ())
+    assert path_of("mlx", "bf16", "metal").path == "unknown"
+
+
+def test_kernel_and_card_must_agree() -> None:
+    regimes = (Regime("any", "native", "nvfp4", "nvfp4", "tensor", "k"),)
+    assert joint("native", regimes, frozenset()) == ("native", ())
+    path, said = joint("native", regimes, frozenset({"nvfp4"}))
+    assert path == "unknown"
+    assert [one.code for one in said] == ["execution.contradiction"]
+    vector = (Regime("any", "converted", "int8", "q8_1", "dp4a", "k"),)
+    assert joint("converted", vector, frozenset({"int8"}))[0] == "converted"  # dp4a is no matrix instruction
+
+
+@pytest.mark.parametrize(
+    ("batch", "tokens", "held"),
+    [
+        ("any", 1, True), ("1", 1, True), ("1", 2, False), ("1..8", 8, True), ("1..8", 9, False), ("9..", 9, True),
+        ("9..", 8, False), ("small", 1, True), ("small", 64, False), ("large", 64, True),
+    ],
+)  # fmt: skip
+def test_which_regime_holds(batch: str, tokens: int, held: bool) -> None:  # noqa: FBT001
+    assert covers(Regime(batch, "native", "int8", "int8", "tensor", ""), tokens) is held
+
+
+def checked(model: str, gpu: str, **keys: object) -> CheckAnswer:
+    return answer(CheckRequest(model=model, gpus=(gpu,), **keys))  # type: ignore[arg-type]
+
+
+def test_a_checkpoint_is_mixed_and_the_shares_say_how() -> None:
+    (result,) = checked("openai/gpt-oss-120b", OWNER).results
+    assert sum(one.bytes_share for one in result.execution) == pytest.approx(1)
+    assert sum(one.work_share for one in result.execution) == pytest.approx(1)
+    experts = next(one for one in result.execution if (one.role, one.weight_format) == ("experts", "mxfp4"))
+    assert experts.path == "weight-only"
+    assert experts.bytes_share > 0.9
+    assert 0.6 < experts.work_share < 0.8  # most bytes, by far not all of the work of a token
+    assert all(one.evidence or one.role in ("embedding", "norm") for one in result.execution)
+
+
+def test_what_raises_is_no_yes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "Qwen/Qwen3-30B-A3B", "--gpu", OWNER, "--weights", "int8_w8a8", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["results"][0]
+    assert found["verdict"] == "no"
+    assert any(reason["code"] == "check.raises" for reason in found["reasons"])
+    assert "launch" not in found
+
+
+def test_bf16_in_vllm_on_turing_is_refused_with_the_way_out() -> None:
+    (result,) = checked("Qwen/Qwen3-8B", "t4").results
+    assert result.verdict == "no"
+    assert any("execution.bf16_as_fp16" in {note.code for note in one.notes} for one in result.execution)
+
+
+def test_the_documents_carry_it(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "openai/gpt-oss-120b", "--gpu", OWNER, "--json"])
+    body = json.loads(capsys.readouterr().out)
+    experts = next(one for one in body["results"][0]["execution"] if one["weight_format"] == "mxfp4")
+    assert experts["regimes"][0]["kernel"] == "MARLIN: MarlinExperts"
+    assert experts["evidence"][0]["source"] in body["sources"]
+    main(["formats", OWNER, "--runtime", "llama.cpp", "--json"])
+    paths = json.loads(capsys.readouterr().out)["results"][0]["paths"]
+    assert {"runtime", "version", "weight_format", "role", "path", "regimes", "evidence"} <= paths[0].keys()
+    assert any(one["weight_format"] == "gguf:MXFP4" and one["path"] == "native" for one in paths)
+
+
+def test_the_page_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "openai/gpt-oss-120b", "--gpu", OWNER])
+    out = capsys.readouterr().out
+    assert "What executes" in out
+    assert "weight-only" in out
+    main(["check", "openai/gpt-oss-120b", "--gpu", OWNER, "--lang", "ru"])
+    assert "только веса" in capsys.readouterr().out
