@@ -5,7 +5,7 @@ from itertools import groupby
 
 from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
 from assay.types.execution import ExecutionPath, Regime
-from assay.types.message import Message, Parameter, message
+from assay.types.message import Message, message
 from assay.types.plan import GroupExecution
 from assay.types.report import Cell, Notes, Row, Table
 
@@ -53,21 +53,25 @@ def _line(one: GroupExecution, roles: tuple[str, ...]) -> Message:
     """A group in one sentence: path, what is multiplied on which unit, by batch where that differs, kernels, shares."""
     first, many = at(one.regimes, BATCH_ONE), at(one.regimes, BATCH_MANY)
     named = dict.fromkeys(regime.kernel for regime in one.regimes if regime.kernel)
-    values: dict[str, Parameter] = {
-        "format": one.weight_format,
-        "roles": ", ".join(roles),
-        "path": f"path.{one.path}",
-        "bytes": one.bytes_share,
-        "work": one.work_share,
-        "kernels": "; ".join(named) or "–",
-    }
+    told = ", ".join(roles)
+    path, kernels_named = f"path.{one.path}", "; ".join(named) or "–"
     if first is None or many is None:
-        return message("execution.line.nothing")._replace(parameters=tuple(values.items()))
-    values |= {"multiplies": first.multiplies, "unit": f"unit.{first.unit}"}
+        return message(
+            "execution.line.nothing",
+            format=one.weight_format, roles=told, path=path, bytes=one.bytes_share, work=one.work_share,
+        )  # fmt: skip
     if (first.multiplies, first.unit) == (many.multiplies, many.unit):
-        return message("execution.line.same")._replace(parameters=tuple(values.items()))
-    values |= {"many": many.multiplies, "many_unit": f"unit.{many.unit}"}
-    return message("execution.line.differ")._replace(parameters=tuple(values.items()))
+        return message(
+            "execution.line.same",
+            format=one.weight_format, roles=told, path=path, bytes=one.bytes_share, work=one.work_share,
+            kernels=kernels_named, multiplies=first.multiplies, unit=f"unit.{first.unit}",
+        )  # fmt: skip
+    return message(
+        "execution.line.differ",
+        format=one.weight_format, roles=told, path=path, bytes=one.bytes_share, work=one.work_share,
+        kernels=kernels_named, multiplies=first.multiplies, unit=f"unit.{first.unit}", many=many.multiplies,
+        many_unit=f"unit.{many.unit}",
+    )  # fmt: skip
 
 
 def alone(found: Sequence[GroupExecution]) -> Notes:
