@@ -37,8 +37,8 @@ into instructions of another type, or into software) or *absent* (the assembler 
 
 Three limits hold everywhere. *Absent* and *emulated* mean that the toolchain named here does not expose an instruction,
 which is no statement about the silicon. *Native* is not full rate: how fast a product runs an instruction is another
-figure with another source. A tcgen05 instruction proves the *kind*; the element type inside a kind (FP8, FP6 or FP4;
-FP16 or BF16) stands in a descriptor at run time and is documented only.
+figure with another source. A tcgen05 instruction's name proves its *family*; types of operands and accumulators, block
+scales and 2:4 sparsity stand in descriptors and operands: the assembler takes them, and they are documented.
 
 Repeat it: `assay prove sm_120a` (needs `pip install 'gpu-assay[prove]'`); all of it:
 `python tools/record_proofs.py --check`.
@@ -116,7 +116,11 @@ def _unpacking() -> Iterator[str]:
     yield "One conversion, or one product of the vector units: the machine instructions that it takes.\n"
     names = sets()
     found = {name: {one.probe.id: one.finding for one in _costs(name)} for name in names}
-    probes = list(dict.fromkeys(probe for costs in found.values() for probe in costs))
+    probes = [
+        probe
+        for probe in dict.fromkeys(probe for costs in found.values() for probe in costs)
+        if any(costs[probe].verdict != "absent" for costs in found.values() if probe in costs)
+    ]
     yield "| probe | " + " | ".join(names) + " |"
     yield "|---|" + "---|" * len(names)
     for probe in probes:
@@ -146,6 +150,7 @@ def _costs(name: str) -> list[proof.Evidence]:
 def page() -> str:
     """The page's text."""
     lines = [HEAD, f"Recorded with {tools_line()}; {len(proofs.targets())} targets, {len(support.probes())} probes."]
+    lines.append("This page shows the instruction sets of the catalogue; `assay prove TARGET --all` shows any other.")
     lines += _detail(OWNER)
     lines += _differences()
     for name in sets()[1:]:

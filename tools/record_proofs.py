@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from assay.answers import support  # noqa: E402 -- the checkout's own package
 from assay.errors import ToolFailed  # noqa: E402
+from assay.knowledge import store  # noqa: E402
 from assay.knowledge.catalog import proofs  # noqa: E402
 from assay.observe.proof import amd, nvidia, sass, toolchain  # noqa: E402
 from assay.reason import proof  # noqa: E402
@@ -75,19 +76,31 @@ def _told(finding: Finding | None, *, verdicts: bool) -> object:
     return finding.verdict, {name for name, _ in finding.opcodes if sass.is_matrix(name)}
 
 
-def compared(records: list[Record], *, verdicts: bool) -> int:
-    """The number of findings that differ from the recorded ones, each printed."""
-    wrong = 0
+def compared(records: list[Record], *, verdicts_only: bool) -> int:
+    """The number of findings, tools and short verdicts that differ from the recorded ones, each printed."""
+    wrong = []
     for record in records:
         kept = proofs.record(record.target)
         before = {} if kept is None else {finding.probe: finding for finding in kept.findings}
         for finding in record.findings:
             if "proof.note.tool_too_old" in finding.notes:
                 continue
-            if _told(before.get(finding.probe), verdicts=verdicts) != _told(finding, verdicts=verdicts):
-                wrong += 1
-                print(f"{record.target} {finding.probe}: {finding.verdict}, recorded: {before.get(finding.probe)}")
-    return wrong
+            if _told(before.get(finding.probe), verdicts=verdicts_only) != _told(finding, verdicts=verdicts_only):
+                wrong.append(
+                    f"{record.target} {finding.probe}: {finding.verdict}, recorded: {before.get(finding.probe)}"
+                )
+        if not verdicts_only and kept is not None and (kept.tools, kept.probes) != (record.tools, record.probes):
+            wrong.append(f"{record.target}: made by {record.tools}, recorded: {kept.tools}, or other probes")
+        if not verdicts_only and store.entry(proofs.VERDICTS, record.target) != verdicts(record):
+            wrong.append(f"{record.target}: the short verdicts differ")
+    print("\n".join(wrong) if wrong else "nothing differs")
+    return len(wrong)
+
+
+def unknown_targets(names: list[str]) -> list[str]:
+    """Those of these names that no tool knows."""
+    known = {*toolchain.targets(toolchain.find()), *amd.targets()}
+    return [name for name in names if name not in known]
 
 
 def main() -> int:
@@ -97,10 +110,12 @@ def main() -> int:
     parser.add_argument("--library", type=Path)
     parser.add_argument("targets", nargs="*")
     asked = parser.parse_args()
+    if strange := unknown_targets(asked.targets):
+        parser.error(f"no such target: {', '.join(strange)}")
     records = list(nvidia_records(asked.targets, asked.library))
     others = [] if asked.library else list(amd_records(asked.targets))
     if asked.check:
-        wrong = compared(records + others, verdicts=asked.library is not None)
+        wrong = compared(records + others, verdicts_only=asked.library is not None)
         print(f"{sum(len(record.findings) for record in records + others)} findings, {wrong} differ")
         return int(wrong > 0)
     if asked.targets or asked.library:

@@ -1,7 +1,11 @@
 """The recorded proofs against the tools themselves: nvJitLink again, and ptxas, which the program does not need."""
 
+import hashlib
+import json
 import platform
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -159,16 +163,83 @@ def test_ptxas_of_another_release_than_nvdisasm_is_not_used(tmp_path: Path, monk
     monkeypatch.setattr(toolchain, "_packaged", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     script(tmp_path / "ptxas", "print('release 13.5, V13.5.37')")
-    script(tmp_path / "nvdisasm", "print('release 13.0, V13.0.88')")
-    with pytest.raises(MissingExtra):
+    with pytest.raises(MissingExtra) as caught:
         toolchain.find()
+    assert caught.value.message.code == "error.prove_half"
+    script(tmp_path / "nvdisasm", "print('release 13.0, V13.0.88')")
+    with pytest.raises(MissingExtra) as caught:
+        toolchain.find()
+    assert caught.value.message.code == "error.prove_mismatch"
+    assert dict(caught.value.message.parameters) == {"ptxas": "13.5.37", "nvdisasm": "13.0.88"}
 
 
-def test_a_tool_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(toolchain, "SECONDS", 0.2)
-    slow = script(tmp_path / "slow", "import time; time.sleep(60)")
+@LINUX
+def test_a_tool_that_hangs_is_stopped_with_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "SECONDS", 1)
+    started = tmp_path / "started"
+    body = [
+        "import os, subprocess, time",
+        "os.environ['PATH'] = '/usr/bin:/bin'",
+        "child = subprocess.Popen(['sleep', '60'])",
+        f"open({str(started)!r}, 'w').write(str(child.pid))",
+        "time.sleep(60)",
+    ]
+    slow = script(tmp_path / "slow", "\n".join(body))
     with pytest.raises(ToolFailed):
         toolchain.of_ptxas(slow, slow)
+    child = Path("/proc") / started.read_text() / "stat"
+    deadline = time.monotonic() + 5
+    while child.exists() and child.read_text().split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not child.exists() or child.read_text().split()[2] == "Z"
+
+
+def test_a_tool_that_prints_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "MAX_OUTPUT_BYTES", 2**16)
+    endless = script(tmp_path / "endless", "while True: print('x' * 1000)")
+    with pytest.raises(ToolFailed) as caught:
+        toolchain.of_ptxas(endless, endless)
+    assert "prints more" in str(dict(caught.value.message.parameters)["detail"])
+
+
+@X86
+def test_a_disassembly_that_is_cut_short_is_the_tools_fault(tools: Toolchain, tmp_path: Path) -> None:
+    real = tools.disassembler
+    body = [
+        "import subprocess, sys",
+        f"done = subprocess.run([{str(real)!r}, *sys.argv[1:]], capture_output=True, text=True)",
+        "sys.stdout.write(done.stdout[:20000])",
+    ]
+    cut = script(tmp_path / "nvdisasm", "\n".join(body))
+    with pytest.raises(ToolFailed) as caught:
+        nvidia.prove(tools._replace(disassembler=cut), "sm_80")
+    assert dict(caught.value.message.parameters)["tool"] == "nvdisasm"
+
+
+def test_a_tool_that_dies_says_by_which_signal(tmp_path: Path) -> None:
+    dying = script(tmp_path / "ptxas", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    with pytest.raises(ToolFailed) as caught:
+        toolchain.of_ptxas(dying, dying)
+    assert "signal 11" in str(dict(caught.value.message.parameters)["detail"])
+
+
+def test_generated_records_have_the_digest_that_they_say() -> None:
+    folder = Path(toolchain.__file__).parents[2] / "knowledge" / "data" / "generated"
+    for path in folder.glob("*proof*.json"):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        rows = [
+            f"  {json.dumps(name)}: {json.dumps(body, ensure_ascii=False)}"
+            for name, body in document["entries"].items()
+        ]
+        assert hashlib.sha256("\n".join(rows).encode()).hexdigest() == document["digest"], path.name
+
+
+def test_a_target_that_does_not_exist_is_no_agreement() -> None:
+    root = Path(toolchain.__file__).parents[4]
+    done = subprocess.run(
+        [sys.executable, "tools/record_proofs.py", "--check", "sm_120x"], cwd=root, capture_output=True, check=False
+    )
+    assert done.returncode == 2
 
 
 def test_a_tool_that_crashes_or_babbles_is_an_error(tmp_path: Path) -> None:

@@ -221,8 +221,7 @@ NATIVE = "v_mfma_f32_16x16x16_f16"
 def test_one_instruction_of_the_type_asked_for_is_native() -> None:
     found = _judged(F16, "v_accvgpr_write_b32", "v_accvgpr_write_b32", NATIVE, "global_store_dwordx4", "s_endpgm")
     assert (found.verdict, found.volume_ratio, found.instructions, found.notes) == ("native", 1.0, 5, ())
-    assert found.opcodes[0] == (NATIVE, 1)
-    assert ("v_accvgpr_write_b32", 2) in found.opcodes
+    assert found.opcodes == ((NATIVE, 1),)  # moves and stores belong to the entry
 
 
 @pytest.mark.parametrize(
@@ -416,9 +415,7 @@ def test_nothing_that_is_newer_is_accepted_for_an_old_processor(target: str) -> 
     """LLVM selects some instructions without looking at the processor; such a probe proves nothing anywhere."""
     doors = {CALLS[one.probe].probe.door for one in _records()[target].findings if one.verdict == "native"}
     assert doors <= {"packed", "cvt", "dot"}
-    assert [one.probe for one in _records()[target].findings if one.verdict == "native" and "cvt" in one.probe] == [
-        "cvt.off.i4.fp32"
-    ]
+    assert [one.probe for one in _records()[target].findings if one.verdict == "native" and "cvt" in one.probe] == []
 
 
 @needs_llvm

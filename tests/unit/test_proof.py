@@ -172,6 +172,16 @@ def test_the_rule() -> None:
     assert judged("tcgen05.mxf4.m128n8k64.e2m1.f32", "UTCOMMA.4X").verdict == "emulated"
     assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "IDP.4A.S8.S8").verdict == "emulated"
     assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "LOP3.LUT").verdict == "emulated"
+    assert judged("dp4a.s32.s32", "IDP.2A.S16.S8").verdict == "emulated"  # half of the products
+    assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "IADD3").verdict == "emulated"
+    assert judged("dp4a.s32.s32", "IDP.4A.S8.S8", "IMAD.MOV.U32").verdict == "native"  # a move
+    convert = "cvt.e4m3x2.bf16x2"
+    assert judged(convert, "F2FP.BF16.E4M3.UNPACK_B").verdict == "native"
+    assert judged(convert, "F2FP.F16.E4M3.UNPACK_B", "HFMA2.BF16_V2").verdict == "emulated"  # through FP16
+    assert judged(convert, "F2FP.BF16.E5M2.UNPACK_B").verdict == "emulated"  # another type
+    assert judged("fma.bf16x2.bf16x2", "HFMA2").verdict == "emulated"
+    assert judged("fma.f16x2.f16x2", "HFMA2").verdict == "native"
+    assert judged("fma.f16x2.f16x2", "HFMA2.BF16_V2").verdict == "emulated"
 
 
 def test_a_refusal_proves_absence_only_in_known_words() -> None:
@@ -181,8 +191,11 @@ def test_a_refusal_proves_absence_only_in_known_words() -> None:
         "Feature '.bf16' requires .target sm_80 or higher",
         "Unexpected instruction types specified for 'wgmma.mma_async'",
     ):
-        assert judge.refused(spelling, "sm_89", words).verdict == "absent"
-    wrong = judge.refused(spelling, "sm_89", "Arguments mismatch for instruction 'mma'")
+        assert judge.refused(spelling, "sm_89", [words]).verdict == "absent"
+    lacking = "Feature '.x' not supported on .target 'sm_89'"
+    for words in (["Parsing error near 'x': syntax error", lacking], [lacking, "Unknown modifier '.m16n8k17'"], []):
+        assert judge.refused(spelling, "sm_89", words).verdict == "unknown", words
+    wrong = judge.refused(spelling, "sm_89", ["Arguments mismatch for instruction 'mma'"])
     assert (wrong.verdict, wrong.notes) == ("unknown", ("proof.note.not_understood",))
     assert wrong.refusal == "Arguments mismatch for instruction 'mma'"
 

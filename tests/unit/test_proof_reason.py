@@ -80,3 +80,17 @@ def test_unpacking_is_told_apart_and_best_over_targets() -> None:
 
 def test_a_probe_that_is_not_known_any_more_says_nothing() -> None:
     assert proven([], finding("gone", "native")) == {}
+
+
+def test_a_refusal_is_quoted_for_the_card_s_own_target_and_a_door_that_it_has() -> None:
+    other = PROBE._replace(id="w", door="wgmma")
+    bf16 = PROBE._replace(id="b", format="bf16", door="wgmma")
+    found = proven(
+        [PROBE, other, bf16],
+        finding("p", "absent", "sm_90a", refusal="short"),
+        finding("w", "absent", "sm_90a", refusal="somewhat longer"),
+        finding("b", "native", "sm_90a"),
+        finding("w", "absent", "sm_90", refusal="x"),
+    )["int8"]
+    assert found.deciding is not None
+    assert (found.deciding.probe.id, found.deciding.finding.target) == ("w", "sm_90a")

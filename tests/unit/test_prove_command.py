@@ -91,7 +91,7 @@ def test_the_words_have_their_limits(capsys: pytest.CaptureFixture[str]) -> None
     out = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert "native is not full rate" in out
     assert "not exposed by this toolchain" in out
-    assert "the element type inside a kind is documented only" in out
+    assert "B200 SXM, tcgen05: the family of the instruction is compiled" in out
     assert "nvJitLink" in out
     assert "nvdisasm" in out
 
@@ -158,7 +158,11 @@ def test_an_amd_card(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert result["tools"][0]["name"] == "LLVM"
     main(["prove", "mi300x", "--format", "fp8_e4m3"])
-    assert "FNUZ" in capsys.readouterr().out
+    assert "Instinct MI300X: FP8 is read as FNUZ" in re.sub(r"\s+", " ", capsys.readouterr().out)
+    main(["formats", "mi300x", "mi355x"])
+    out = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "Instinct MI300X: FP8 is read as FNUZ" in out  # CDNA 4 reads OCP
+    document(capsys, "explain", "formats", "--gpu", "mi300x")
 
 
 def test_formats_loads_no_tool() -> None:
@@ -208,3 +212,63 @@ def test_the_page_of_the_documentation_is_fresh() -> None:
 def test_what_is_disputed() -> None:
     assert [name for name, row in support.of("sm_120a").items() if row.disputed] == ["fp64"]
     assert [name for name, row in support.of("sm_80").items() if row.disputed] == []
+
+
+@LINUX
+def test_accumulators_of_tcgen05_are_asked_through_the_native_door(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = document(capsys, "prove", "sm_100a", "--format", "fp8_e4m3", "--format", "fp4_e2m1")
+    for row in body["results"][0]["formats"]:
+        assert row["accumulate"] == {"fp16": "native", "fp32": "native"}, row["format"]
+    assert [row["format"] for row in body["results"][0]["formats"]] == ["fp8_e4m3", "fp4_e2m1"]
+    assert any(one["code"] == "proof.limit.kind" for one in body["messages"])
+
+
+@LINUX
+def test_a_bare_target_says_what_stands_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["prove", "sm_120", "--format", "nvfp4"])
+    assert "sm_120 alone: sm_120f, sm_120a may expose more" in re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+@LINUX
+def test_one_card_without_a_compiler_does_not_silence_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    code, body = document(capsys, "prove", "sm_120a", "v100 16gb sxm2", "--format", "fp16")
+    assert code == 3
+    assert [result["isa"] for result in body["results"]] == ["sm_120a"]
+    assert any(one["code"] == "error.documents_only" for one in body["messages"])
+
+
+def test_nothing_asked_is_nothing_proven(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prove", "gfx942", "--format", "int1", "--json"]) == 3
+    assert "int1" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_siblings_of_one_instruction_set_say_the_same_of_vector_units(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = document(capsys, "formats", "v100", "b200", "b300")
+    for name in ("fp32", "fp64"):
+        by_isa: dict[str, set[bool]] = {}
+        for result in body["results"]:
+            (row,) = (row for row in result["formats"] if row["format"] == name)
+            by_isa.setdefault(result["isa"], set()).add(row["vector_units"])
+        assert all(len(said) == 1 for said in by_isa.values()), (name, by_isa)
+
+
+def test_unknown_is_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = document(capsys, "explain", "formats", "--gpu", "m4 max 40-core", "--gpu", "v100 16gb sxm2")
+    assert all("unknown" not in row["verdicts"].values() or len(set(row["verdicts"].values())) > 2
+               for row in body["differences"])  # fmt: skip
+    assert body["paragraphs"][0]["code"] == "explain.principle.documents"
+
+
+def test_int4_on_cdna_is_a_product_of_the_vector_units(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = document(capsys, "explain", "formats", "--gpu", "mi300x")
+    told = {one["code"]: one["text"] for one in body["paragraphs"]}
+    assert "INT4" in told["explain.vector"]
+    assert "v_dot8" in told["explain.vector"]
+    assert "INT4" not in told.get("explain.unpack", "")
+
+
+def test_explain_prints_the_limits(capsys: pytest.CaptureFixture[str]) -> None:
+    _, body = document(capsys, "explain", "formats", "--gpu", "b200", "--gpu", "4090")
+    assert {"proof.limit.kind", "proof.limit.rate", "proof.limit.exposed"} <= {
+        one["code"] for one in body["paragraphs"]
+    }

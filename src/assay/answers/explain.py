@@ -44,6 +44,7 @@ class ExplainAnswer(NamedTuple):
         subjects: the cards, those of one instruction set together.
         alike: verdict -> formats that have it on every card.
         differences: what differs, formats with the same verdicts and words together.
+        partly: formats on which those cards agree of which something is known.
         messages: how the cards were identified.
     """
 
@@ -51,6 +52,7 @@ class ExplainAnswer(NamedTuple):
     subjects: tuple[Subject, ...]
     alike: tuple[tuple[str, tuple[str, ...]], ...]
     differences: tuple[Difference, ...]
+    partly: tuple[str, ...]
     messages: tuple[Message, ...]
 
 
@@ -95,10 +97,13 @@ def answer(topic: str, queries: tuple[str, ...]) -> ExplainAnswer:
     subjects = tuple(_subject(isa, gpus) for isa, gpus in by_isa.items())
     alike: dict[str, list[str]] = {}
     differing: dict[object, list[str]] = {}
+    partly: list[str] = []
     for number_format in number_formats():
         rows = _rows(subjects, number_format.id)
         verdicts = {row.verdict for row in rows}
-        if len(verdicts) == 1:
+        if len(verdicts - {"unknown"}) == 1 and "unknown" in verdicts:
+            partly.append(number_format.id)
+        elif len(verdicts) == 1:
             alike.setdefault(verdicts.pop(), []).append(number_format.id)
         else:
             differing.setdefault(tuple(_reason(row) for row in rows), []).append(number_format.id)
@@ -107,5 +112,6 @@ def answer(topic: str, queries: tuple[str, ...]) -> ExplainAnswer:
         subjects,
         tuple((verdict, tuple(names)) for verdict, names in alike.items()),
         tuple(Difference(tuple(names), _rows(subjects, names[0])) for names in differing.values()),
+        tuple(partly),
         tuple(note for found in identifications for note in found.notes),
     )

@@ -39,8 +39,8 @@ class FormatAnswer(NamedTuple):
 
     @property
     def on_vector_units(self) -> bool:
-        """Whether the vector units alone are known to multiply it."""
-        return self.verdict in ("absent", "emulated") and any(peak.rate.value for peak in self.vector)
+        """Whether the vector units alone are known to multiply it; at which rate may be unknown."""
+        return self.verdict in ("absent", "emulated") and bool(self.vector)
 
 
 class CardFormats(NamedTuple):

@@ -9,6 +9,7 @@ from assay.answers import support
 from assay.answers.asked import columns_of
 from assay.answers.support import Support
 from assay.errors import MissingKnowledge, UsageError
+from assay.knowledge.catalog import proofs
 from assay.knowledge.catalog.instruction_sets import number_formats
 from assay.observe import progress
 from assay.observe.proof import amd, nvidia, toolchain
@@ -30,13 +31,13 @@ class Request(NamedTuple):
 
     Attributes:
         queries: cards or instruction sets.
-        format: number-format id, or None for all.
+        formats: number-format ids; none for all.
         every: whether to list every probe.
         show: whether to show sources and disassembly.
     """
 
     queries: tuple[str, ...]
-    format: str | None = None
+    formats: tuple[str, ...] = ()
     every: bool = False
     show: bool = False
 
@@ -53,6 +54,7 @@ class Proven(NamedTuple):
         formats: verdicts by number format, in the catalogue's order.
         evidence: every finding with its probe.
         shown: by (target, probe) the source and what came out.
+        siblings: targets beside a bare one that may have more; a card has what all of them have.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Proven(NamedTuple):
     formats: tuple[Support, ...]
     evidence: tuple[Evidence, ...]
     shown: dict[tuple[str, str], Shown]
+    siblings: tuple[str, ...] = ()
 
     @property
     def disputed(self) -> tuple[Support, ...]:
@@ -71,16 +74,19 @@ class Proven(NamedTuple):
 
 
 class ProveAnswer(NamedTuple):
-    """The proofs of all cards and instruction sets that were named."""
+    """The proofs of all cards and instruction sets that were named; `left_out` if some have documents only."""
 
     request: Request
     results: tuple[Proven, ...]
     messages: tuple[Message, ...]
+    left_out: bool = False
 
     @property
     def exit_code(self) -> int:
-        """1 if a claim of the catalogue is contradicted."""
-        return int(any(result.disputed for result in self.results))
+        """1 if a claim of the catalogue is contradicted; 3 if not all that was named could be proven."""
+        if any(result.disputed for result in self.results):
+            return 1
+        return 3 if self.left_out else 0
 
 
 class _Subject(NamedTuple):
@@ -150,21 +156,22 @@ def _provable(subject: _Subject) -> None:
         return
     raise MissingKnowledge(
         message("error.documents_only", name=subject.name, isa=subject.isa or "?"),
-        message("hint.documents_only", query=subject.name),
+        message("hint.documents_only", query=subject.name) if subject.gpu else message("hint.documents_only_card"),
         field=subject.isa,
     )
 
 
-def _format(name: str | None) -> None:
+def _check_formats(names: tuple[str, ...]) -> None:
     known = [one.id for one in number_formats()]
-    if name is not None and name not in known:
-        raise UsageError(
-            message("error.unknown_number_format", name=name),
-            message("hint.known_formats_plain", known=", ".join(known)),
-        )
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                message("error.unknown_number_format", name=name),
+                message("hint.known_formats_plain", known=", ".join(known)),
+            )
 
 
-def _proven(subject: _Subject, only: str | None) -> Proven:
+def _proven(subject: _Subject, only: tuple[str, ...]) -> Proven:
     records: list[Record] = []
     shown: dict[tuple[str, str], Shown] = {}
     for target, prove in _made(subject):
@@ -173,13 +180,18 @@ def _proven(subject: _Subject, only: str | None) -> Proven:
         records.append(proof_made.record)
         shown |= {(target, name): one for name, one in proof_made.shown.items()}
     progress.tell(None)
-    found = [one for one in proof.evidence(support.probes(), records) if only in (None, one.probe.format)]
+    found = [one for one in proof.evidence(support.probes(), records) if not only or one.probe.format in only]
     rows = support.joined(subject.isa, found)
     order = [one.id for one in number_formats()]
     formats = tuple(rows[name] for name in order if name in rows and rows[name].proof is not None)
     tools = tuple(dict.fromkeys(tool for record in records for tool in record.tools))
     targets = tuple(record.target for record in records)
-    return Proven(subject.name, subject.gpu, subject.isa, tools, targets, formats, tuple(found), shown)
+    if not found:
+        raise MissingKnowledge(
+            message("error.nothing_asked", name=subject.name, formats=", ".join(only)), message("hint.nothing_asked")
+        )
+    siblings = () if subject.gpu else tuple(name for name in proofs.family(subject.isa) if name not in targets)
+    return Proven(subject.name, subject.gpu, subject.isa, tools, targets, formats, tuple(found), shown, siblings)
 
 
 def answer(request: Request) -> ProveAnswer:
@@ -192,9 +204,17 @@ def answer(request: Request) -> ProveAnswer:
         MissingKnowledge: no tool speaks for the card.
         ToolFailed: a tool does not work.
     """
-    _format(request.format)
+    _check_formats(request.formats)
     subjects, notes = _subjects(request.queries)
+    results: list[Proven] = []
+    refusals: list[MissingKnowledge] = []
     for subject in subjects:
-        _provable(subject)
-    results = tuple(_proven(subject, request.format) for subject in subjects)
-    return ProveAnswer(request, results, tuple(notes))
+        try:
+            _provable(subject)
+            results.append(_proven(subject, request.formats))
+        except MissingKnowledge as error:  # the others are answered nevertheless
+            refusals.append(error)
+    if not results:
+        raise refusals[0]
+    left = [error.message._replace(level="warning") for error in refusals]
+    return ProveAnswer(request, tuple(results), (*notes, *left), left_out=bool(left))

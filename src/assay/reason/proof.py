@@ -41,16 +41,24 @@ def _volume(probe: Probe) -> int:
     return rows * columns * depth
 
 
-def _best(found: list[Evidence]) -> Evidence | None:
+def _best(found: list[Evidence], doors: frozenset[str] = frozenset()) -> Evidence | None:
     """The best verdict; of equals the plainest, with the widest accumulator, the largest, of the target named first.
 
-    Of refusals the shortest: the others repeat it for every part of a longer name.
+    Of refusals one through a door that the card has, for the target named first, in the fewest words: the others
+    repeat it for every part of a longer name.
+
+    Args:
+        found: findings to choose from, those of the card's own target first.
+        doors: those through which the card has some native instruction.
     """
+    targets = list(dict.fromkeys(one.finding.target for one in found))
     return min(
         found,
         key=lambda one: (
             RANK[one.finding.verdict],
             one.finding.verdict == "native" and bool(one.finding.notes),
+            one.finding.refusal is not None and one.probe.door not in doors,
+            targets.index(one.finding.target) if one.finding.refusal is not None else 0,
             len(one.finding.refusal or ""),
             one.probe.accumulate == "fp16",
             -_volume(one.probe),
@@ -74,9 +82,9 @@ def evidence(probes: Iterable[Probe], records: Iterable[Record]) -> list[Evidenc
     ]
 
 
-def _proof(name: str, found: list[Evidence]) -> FormatProof:
+def _proof(name: str, found: list[Evidence], doors: frozenset[str]) -> FormatProof:
     dense = _of(found, "dense")
-    deciding = _best(dense)
+    deciding = _best(dense, doors)
     verdict: Verdict = "unknown" if deciding is None else deciding.finding.verdict
     by_accumulator: dict[str, list[Evidence]] = {}
     for one in dense:
@@ -85,16 +93,17 @@ def _proof(name: str, found: list[Evidence]) -> FormatProof:
         (wide, best.finding.verdict) for wide, one in by_accumulator.items() if (best := _best(one)) is not None
     ]
     targets = dict.fromkeys(one.finding.target for one in dense if one.finding.verdict == verdict)
-    return FormatProof(name, verdict, deciding, tuple(targets), _best(_of(found, "2:4")), tuple(accumulate))
+    return FormatProof(name, verdict, deciding, tuple(targets), _best(_of(found, "2:4"), doors), tuple(accumulate))
 
 
 def of_formats(found: list[Evidence]) -> dict[str, FormatProof]:
     """What is proven of each number format that a matrix product was asked for."""
+    doors = frozenset(one.probe.door for one in found if one.probe.kind == "matrix" and one.finding.verdict == "native")
     by_format: dict[str, list[Evidence]] = {}
     for one in found:
         if one.probe.kind == "matrix":
             by_format.setdefault(one.probe.format, []).append(one)
-    return {name: _proof(name, one) for name, one in by_format.items()}
+    return {name: _proof(name, one, doors) for name, one in by_format.items()}
 
 
 def unpacking(found: list[Evidence]) -> list[Evidence]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from assay.answers.explain import Difference, ExplainAnswer, Subject, deciding
 from assay.answers.support import Support
 from assay.knowledge.catalog.instruction_sets import number_formats
-from assay.report.proven import PROOFS, instruction
+from assay.report.proven import PROOFS, Proven, instruction, limits
 from assay.types.message import Message, message
 
 
@@ -83,24 +83,41 @@ def _difference(subjects: tuple[Subject, ...], one: Difference) -> list[Paragrap
     return [head, *told]
 
 
-def _unpacking(subject: Subject) -> Paragraph | None:
-    """What a card can at least unpack in one instruction although it cannot multiply it."""
+CONVERSIONS = frozenset({"cvt"})
+PRODUCTS = frozenset({"dp4a", "dot", "fma", "packed"})
+"""Doors of products on the vector units."""
+
+
+def _besides(subject: Subject, doors: frozenset[str], code: str) -> Paragraph | None:
+    """What a card does in one instruction with formats that no matrix instruction of it takes."""
     lacking = {name for name, row in subject.formats.items() if row.verdict in ("absent", "emulated")}
-    native = {
-        one.probe.format for one in subject.unpacking if one.finding.verdict == "native" and one.probe.door == "cvt"
+    found = {
+        one.probe.format: one
+        for one in reversed(subject.unpacking)
+        if one.finding.verdict == "native" and one.probe.door in doors and one.probe.format in lacking
     }
-    order = [one.id for one in number_formats()]
-    found = sorted(lacking & native, key=order.index)
     if not found:
         return None
-    evidence = next(one for one in subject.unpacking if one.probe.format == found[0] and one.probe.door == "cvt")
-    text = message("explain.unpack", gpu=subject.name, formats=names(found), name=instruction(evidence.finding) or "")
-    return Paragraph(text, (PROOFS[evidence.finding.target[:3]],))
+    order = [one.id for one in number_formats()]
+    formats = sorted(found, key=order.index)
+    named = ", ".join(dict.fromkeys(instruction(found[name].finding) or "" for name in formats))
+    text = message("explain.unpack", gpu=subject.name, formats=names(formats), name=named)
+    if code == "vector":
+        text = message("explain.vector", gpu=subject.name, formats=names(formats), name=named)
+    return Paragraph(text, (PROOFS[found[formats[0]].finding.target[:3]],))
+
+
+def _principle(subjects: tuple[Subject, ...]) -> list[Paragraph]:
+    """What the explanation rests on: a compiler's output, documents, or both."""
+    proven = [any(row.proof is not None for row in subject.formats.values()) for subject in subjects]
+    if not any(proven):
+        return [Paragraph(message("explain.principle.documents"), ())]
+    return [Paragraph(message("explain.principle"), ())]
 
 
 def paragraphs(answer: ExplainAnswer) -> list[Paragraph]:
     """The explanation: the principle, each card, what is alike, what differs and why, what is left to software."""
-    found = [Paragraph(message("explain.principle"), ())]
+    found = _principle(answer.subjects)
     found += [_card(subject) for subject in answer.subjects]
     if len(answer.subjects) > 1:
         for verdict, formats in answer.alike:
@@ -112,7 +129,15 @@ def paragraphs(answer: ExplainAnswer) -> list[Paragraph]:
                 found += _difference(answer.subjects, Difference((name,), (row,)))
     for one in answer.differences:
         found += _difference(answer.subjects, one)
-    found += [told for subject in answer.subjects if (told := _unpacking(subject)) is not None]
-    found.append(Paragraph(message("proof.limit.exposed"), ()))
-    found.append(Paragraph(message("proof.limit.rate"), ()))
+    if answer.partly:
+        found.append(Paragraph(message("explain.partly", formats=names(answer.partly)), ()))
+    for subject in answer.subjects:
+        told = (_besides(subject, PRODUCTS, "vector"), _besides(subject, CONVERSIONS, "unpack"))
+        found += [one for one in told if one is not None]
+    proven = [
+        Proven(subject.name, tuple(row.proof for row in subject.formats.values() if row.proof is not None))
+        for subject in answer.subjects
+    ]
+    if any(one.proofs for one in proven):
+        found += [Paragraph(line, ()) for line in limits(proven)]
     return found

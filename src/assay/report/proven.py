@@ -1,5 +1,8 @@
 """Findings of compiled proofs in words: the instruction that decides, how many there are, what the tool refused."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from assay.reason.proof import Evidence, FormatProof
 from assay.report.numbers import Language
 from assay.report.words import say
@@ -42,16 +45,30 @@ def came_out(finding: Finding) -> Message:
 
 def statement(evidence: Evidence, language: Language) -> str:
     """What a proof states of a format on a target: `mma.sync.m16n8k32.s8.s32 -> sm_120a: IMMA.16832.S8.S8, …`."""
-    return f"{evidence.probe.id} -> {evidence.finding.target}: {say(came_out(evidence.finding), language)}"
+    told = f"{evidence.probe.id} -> {evidence.finding.target}: {say(came_out(evidence.finding), language)}"
+    return f"{told} ({say(message('proof.note.kind'), language)})" if evidence.probe.door == "tcgen05" else told
 
 
-def limits(found: list[FormatProof]) -> list[Message]:
-    """What the findings do not say, for those to which it applies."""
+class Proven(NamedTuple):
+    """The proofs of one card or instruction set, under its name."""
+
+    name: str
+    proofs: tuple[FormatProof, ...]
+
+
+def _deciding_notes(one: Proven) -> set[str]:
+    return {note for proof in one.proofs if proof.deciding is not None for note in proof.deciding.finding.notes}
+
+
+def limits(found: Sequence[Proven]) -> list[Message]:
+    """What the findings do not say, for those to which it applies, and for whom where that differs."""
     lines = [message("proof.limit.rate")]
-    if any(one.verdict in ("absent", "emulated") for one in found):
+    if any(proof.verdict in ("absent", "emulated") for one in found for proof in one.proofs):
         lines.append(message("proof.limit.exposed"))
-    if any(one.deciding is not None and one.deciding.probe.door == "tcgen05" for one in found):
-        lines.append(message("proof.limit.kind"))
-    if any(one.deciding is not None and "proof.note.fp8_fnuz" in one.deciding.finding.notes for one in found):
-        lines.append(message("proof.note.fp8_fnuz"))
+    kinds = [one.name for one in found if "proof.note.kind" in _deciding_notes(one)]
+    if kinds:
+        lines.append(message("proof.limit.kind", names=", ".join(kinds)))
+    fnuz = [one.name for one in found if "proof.note.fp8_fnuz" in _deciding_notes(one)]
+    if fnuz:
+        lines.append(message("proof.limit.fnuz", names=", ".join(fnuz)))
     return lines

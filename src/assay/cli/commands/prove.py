@@ -11,15 +11,15 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 
 @click.command(cls=SpokenCommand, help="help.prove")
 @click.argument("gpus", nargs=-1, metavar="GPU|ISA...")
-@click.option("--format", "name", cls=SpokenOption, metavar="F", help="help.prove.format")
+@click.option("--format", "names", cls=SpokenOption, multiple=True, metavar="F", help="help.prove.format")
 @click.option("--all", "every", cls=SpokenOption, is_flag=True, help="help.prove.all")
 @click.option("--show", cls=SpokenOption, is_flag=True, help="help.prove.show")
 @common
 @click.pass_obj
-def prove(door: Door, gpus: tuple[str, ...], name: str | None, every: bool, show: bool) -> int:
+def prove(door: Door, gpus: tuple[str, ...], names: tuple[str, ...], every: bool, show: bool) -> int:
     """Prove the formats of each card."""
     from assay.answers.prove import Request, answer
 
-    found = answer(Request(gpus or default_cards(), name, every, show))
+    found = answer(Request(gpus or default_cards(), names, every, show))
     put(door, "prove", found)
     return found.exit_code

@@ -74,7 +74,9 @@ def examine(target: str) -> Proof:
     about, *answers = _asked(target, [llvm_ir.function(call.text) for call in asked])
     if target not in TARGETS or not about["known"]:
         raise MissingKnowledge(
-            message("error.target_unknown", isa=target, tool="LLVM", version=about["llvm"]),
+            message("error.target_unknown", isa=target, tool="LLVM", version=about["llvm"])
+            if target in TARGETS
+            else message("error.no_probes", isa=target),
             message("hint.targets", known=", ".join(TARGETS)),
             field=target,
         )
@@ -125,7 +127,7 @@ def _asked(processor: str, modules: list[str]) -> list[dict[str, Any]]:
         raise MissingExtra(message("error.prove_amd_extra"), message("hint.install_extra", command=INSTALL))
     request = json.dumps({"processor": processor, "modules": modules})
     with subprocess.Popen(  # noqa: S603 - this very interpreter, a module of ours
-        [sys.executable, "-I", str(CHILD)],
+        [sys.executable, "-P", str(CHILD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -109,9 +109,15 @@ def _computes(instruction: Instruction) -> bool:
 
 
 def _ordered(instructions: tuple[Instruction, ...], opcodes: Counter[str]) -> tuple[tuple[str, int], ...]:
-    """(mnemonic, how many), those that multiply or convert first, each kind in the order of the code."""
+    """(mnemonic, how many), those that multiply or convert first, each kind in the order of the code.
+
+    What only loads, stores, moves or steers is left out: it belongs to the entry, not to what was asked.
+    """
     made = {instruction.opcode for instruction in instructions if operation(instruction) is not None}
-    return tuple(sorted(opcodes.items(), key=lambda item: item[0] not in made))
+    work = {instruction.opcode for instruction in instructions if _computes(instruction)} | made
+    return tuple(
+        sorted(((name, opcodes[name]) for name in opcodes if name in work), key=lambda item: item[0] not in made)
+    )
 
 
 def _first_line(words: str) -> str:

@@ -7,6 +7,7 @@ a part of the instruction unused. Whatever does not fit the rule is unknown, and
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.knowledge.catalog.nvidia_probes import Spelling
@@ -37,6 +38,8 @@ KNOWN_FAMILIES = frozenset(
 )
 UNTAGGED = frozenset({"f64", "f16", "b1"})
 SCALE_TAGS = {"ue8m0": ("E8",), "ue4m3": ("UE4M3", "4X")}
+SOURCES = {"UE8M0": "E8"}
+"""Types of conversions whose machine name differs."""
 BLOCKS_OF_16 = frozenset({"4X", "BLOCK16"})
 
 
@@ -163,13 +166,33 @@ def _by_volume(found: Finding, number: int, *, arranged: bool) -> Finding:
     return found._replace(verdict="native", notes=tuple(notes))
 
 
+def _converts(spelling: Spelling, name: str) -> bool:
+    """Whether an instruction's name has the types that an unpacking probe asks for."""
+    words = set(name.replace("BF16_V2", "BF16").split("."))
+    operand = spelling.probe.operand.removesuffix("x2").upper()
+    if spelling.probe.door == "cvt":
+        return {SOURCES.get(operand, operand), spelling.accumulator.removesuffix("x2").upper()} <= words
+    if spelling.probe.door == "dp4a":
+        return "4A" in words
+    return ("BF16" in words) == (operand == "BF16")
+
+
+def _beside(instruction: Instruction) -> bool:
+    """Whether an instruction computes; on the vector units also what elsewhere is a way to write a move."""
+    if instruction.family == "IMAD":
+        return not instruction.name.startswith("IMAD.MOV")
+    if instruction.family == "HFMA2":
+        return "-RZ, RZ" not in instruction.operands
+    return instruction.family in ("IADD3", "UIADD3") or computes(instruction)
+
+
 def _unpack(spelling: Spelling, target: str, instructions: list[Instruction]) -> Finding:
     """The verdict on a conversion or a product of the vector units: native where one instruction does it."""
     counted = _counted(instructions, first=spelling.expect)
-    chief = sum(one.family == spelling.expect for one in instructions)
-    others = any(computes(one) and one.family != spelling.expect for one in instructions)
+    chief = [one for one in instructions if one.family == spelling.expect and (one.family != "HFMA2" or _beside(one))]
+    others = any(_beside(one) and one.family != spelling.expect for one in instructions)
     found = Finding(spelling.probe.id, target, "emulated", counted, len(instructions), None)
-    if chief == 1 and not others:
+    if len(chief) == 1 and _converts(spelling, chief[0].name) and not others:
         return found._replace(verdict="native")
     return found._replace(notes=("proof.note.software",))
 
@@ -186,12 +209,18 @@ def judge(spelling: Spelling, target: str, instructions: list[Instruction]) -> F
     return decide(spelling, target, instructions)
 
 
-def refused(spelling: Spelling, target: str, words: str) -> Finding:
-    """What an assembler's refusal proves: absent, if it says that the target lacks it; else nothing."""
-    known = any(said in words for said in REFUSALS)
+def refused(spelling: Spelling, target: str, words: Sequence[str]) -> Finding:
+    """What an assembler's refusal proves: absent, if every complaint says that the target lacks something.
+
+    Args:
+        spelling: what was asked.
+        target: what for.
+        words: the complaints about it.
+    """
+    known = bool(words) and all(any(said in one for said in REFUSALS) for one in words)
     verdict: Verdict = "absent" if known else "unknown"
     notes = () if known else ("proof.note.not_understood",)
-    return Finding(spelling.probe.id, target, verdict, (), 0, None, notes, words)
+    return Finding(spelling.probe.id, target, verdict, (), 0, None, notes, "; ".join(words))
 
 
 def too_old(spelling: Spelling, target: str) -> Finding:

@@ -1,6 +1,6 @@
 """Runs LLVM's code generation in a process of its own: what a target lacks aborts the process ("Cannot select").
 
-Started as a file with `python -I`; nothing imports it. It reads one JSON object from standard input (`processor`,
+Started as a file with `python -P`; nothing imports it. It reads one JSON object from standard input (`processor`,
 `modules`: texts in LLVM's language) and writes JSON lines to standard output: first `llvm` and `llvmlite` (versions)
 and `known` (whether LLVM has such a processor), then for each module in order one of `assembly`, `refusal` (its last
 words), `misunderstood` (its parser's words). A process is forked that compiles one module after the other; when it

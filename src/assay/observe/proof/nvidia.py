@@ -66,6 +66,23 @@ def _assembled(tools: Toolchain, target: str, asked: dict[int, Spelling]) -> tup
     )
 
 
+def _bodies(tools: Toolchain, functions: dict[str, list[Instruction]], entry: str) -> dict[str, list[Instruction]]:
+    """See `sass.bodies`; a disassembly that lacks what was assembled is the tool's fault."""
+    try:
+        return sass.bodies(functions, entry)
+    except KeyError as error:
+        raise toolchain.failed(tools.tools[-1].name, f"its output lacks {error.args[0]}") from error
+
+
+def _lines(bodies: dict[str, list[Instruction]]) -> tuple[Line, ...]:
+    """The machine code for people: each helper under its name."""
+    lines: list[Line] = []
+    for place, (name, body) in enumerate(bodies.items()):
+        lines += [Line("", f"{name}:")] if place else []
+        lines += [Line(one.name, one.text) for one in body]
+    return tuple(lines)
+
+
 def prove(tools: Toolchain, target: str, chosen: tuple[Spelling, ...] | None = None) -> Proof:
     """What the tools make of the probes for one target.
 
@@ -84,15 +101,14 @@ def prove(tools: Toolchain, target: str, chosen: tuple[Spelling, ...] | None = N
     findings: list[Finding] = []
     shown: dict[str, Shown] = {}
     for place, spelling in enumerate(every):
-        instructions: list[Instruction] = []
+        bodies: dict[str, list[Instruction]] = {}
         if place not in known:
             findings.append(judge.too_old(spelling, target))
         elif place in refused:
-            findings.append(judge.refused(spelling, target, "; ".join(refused[place])))
+            findings.append(judge.refused(spelling, target, refused[place]))
         else:
-            instructions = sass.reached(functions, ptx.entry_name(place))
+            bodies = _bodies(tools, functions, ptx.entry_name(place))
+            instructions = [one for body in bodies.values() for one in body]
             findings.append(judge.judge(spelling, target, instructions))
-        shown[spelling.probe.id] = Shown(
-            ptx.instruction(spelling), tuple(Line(one.name, one.text) for one in instructions)
-        )
+        shown[spelling.probe.id] = Shown(ptx.instruction(spelling), _lines(bodies))
     return Proof(Record(target, tools.tools, digest(), tuple(findings)), shown)

@@ -121,26 +121,31 @@ def _runs(instruction: Instruction) -> bool:
     return instruction.guard not in NEVER and instruction.family != "NOP"
 
 
-def reached(held: dict[str, list[Instruction]], entry: str) -> list[Instruction]:
-    """The instructions of an entry and of every function that it calls, each function once, padding left out.
+def bodies(held: dict[str, list[Instruction]], entry: str) -> dict[str, list[Instruction]]:
+    """An entry and every function that it calls, by name, each once and without padding, the entry first.
 
     The branch to itself that ends every function is padding as well.
 
     Raises:
         KeyError: a function is called that the text does not hold.
     """
+    found: dict[str, list[Instruction]] = {}
     seen = [entry]
-    found: list[Instruction] = []
     for name in seen:
         body = [instruction for instruction in held[name] if _runs(instruction)]
         if body and body[-1].family == "BRA":
             body.pop()
-        found += body
+        found[name] = body
         for instruction in body:
             other = called(instruction)
             if other is not None and other not in seen:
                 seen.append(other)
     return found
+
+
+def reached(held: dict[str, list[Instruction]], entry: str) -> list[Instruction]:
+    """The instructions of an entry and of every function that it calls; see `bodies`."""
+    return [instruction for body in bodies(held, entry).values() for instruction in body]
 
 
 def computes(instruction: Instruction) -> bool:

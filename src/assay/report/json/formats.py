@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict
 from assay.answers.formats import FormatAnswer, FormatsAnswer
 from assay.report.json.envelope import Envelope, Letter, Q
 from assay.report.json.execution import EvidenceBody, PathBody, path_body
+from assay.report.layout.formats import told
 from assay.report.numbers import Language
 from assay.report.proven import PROOFS, instruction, statement
 
@@ -20,6 +21,7 @@ class FormatBody(TypedDict):
     rates: list[Q]
     evidence: list[EvidenceBody]
     contradicted: bool
+    vector_units: bool
 
 
 class ResultBody(TypedDict):
@@ -68,6 +70,7 @@ def _format(entry: FormatAnswer, letter: Letter) -> dict[str, Any]:
         "rates": [{**letter.q(peak.rate), "accumulate": peak.accumulate} for peak in entry.peaks],
         "evidence": _evidence(entry, letter),
         "contradicted": entry.support.disputed,
+        "vector_units": bool(entry.vector),
     }
 
 
@@ -85,4 +88,4 @@ def document(answer: FormatsAnswer, language: Language) -> dict[str, Any]:
             for result in answer.results
         ]
     }
-    return letter.close(SCHEMA, body, answer.messages)
+    return letter.close(SCHEMA, body, (*answer.messages, *told(answer)))

@@ -6,6 +6,7 @@ from assay.answers.prove import ProveAnswer, Proven
 from assay.answers.support import Support
 from assay.reason.proof import Evidence
 from assay.report.json.envelope import Envelope, Letter
+from assay.report.layout.prove import told
 from assay.report.numbers import Language
 from assay.report.proven import instruction
 
@@ -150,4 +151,4 @@ def document(answer: ProveAnswer, language: Language) -> dict[str, Any]:
     """The document of a proof."""
     letter = Letter(language)
     body = {"results": [_result(result, answer, letter) for result in answer.results]}
-    return letter.close(SCHEMA, body, answer.messages)
+    return letter.close(SCHEMA, body, (*answer.messages, *told(answer)))

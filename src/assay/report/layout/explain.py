@@ -1,6 +1,7 @@
 """An explanation as a page of prose."""
 
 from assay.answers.explain import ExplainAnswer
+from assay.knowledge.catalog.instruction_sets import number_formats
 from assay.report.explained import names, paragraphs
 from assay.types.message import Message, message
 from assay.types.report import Notes, Report
@@ -12,7 +13,8 @@ def _headline(answer: ExplainAnswer) -> Message:
         return message("explain.headline.one", gpu=cards)
     if not answer.differences:
         return message("explain.headline.alike", gpus=cards)
-    differing = tuple(name for one in answer.differences for name in one.formats)
+    found = {name for one in answer.differences for name in one.formats}
+    differing = [one.id for one in number_formats() if one.id in found]
     return message("explain.headline.differ", formats=names(differing))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
 from assay.report.comparison import contradiction
 from assay.report.layout.execution import of_runtime
-from assay.report.proven import PROOFS, came_out, limits
+from assay.report.proven import PROOFS, Proven, came_out, limits
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
 from assay.types.quantity import annotated
@@ -21,7 +21,8 @@ def _shown(answer: FormatAnswer) -> Peak | None:
 
 def _peak(answer: FormatAnswer) -> Cell:
     if answer.on_vector_units or answer.support.disputed:
-        return next((peak.rate for peak in answer.vector if peak.rate.value), message("figure.unknown"))
+        known = [peak.rate for peak in answer.vector if peak.rate.value] or [peak.rate for peak in answer.vector]
+        return known[0] if known else message("figure.unknown")
     if answer.verdict in ("absent", "emulated"):
         return None  # what does not exist has no rate of its own
     shown = _shown(answer)
@@ -144,6 +145,15 @@ def _sources(entry: FormatAnswer) -> tuple[str, ...]:
     return (*proven, *(() if documented is None else documented.sources))
 
 
+def told(answer: FormatsAnswer) -> list[Message]:
+    """What the recorded proofs do not say."""
+    found = [
+        Proven(result.card.gpu.name, tuple(one for entry in result.formats if (one := entry.support.proof)))
+        for result in answer.results
+    ]
+    return limits(found) if any(one.proofs for one in found) else []
+
+
 def layout(answer: FormatsAnswer) -> Report:
     """The page: what is native first, then every format with its verdict and its dense peak."""
     columns: tuple[Message | str, ...] = tuple(
@@ -151,14 +161,14 @@ def layout(answer: FormatsAnswer) -> Report:
     )
     if len(answer.results) == 1:
         columns = (*columns, message("formats.evidence"))
-    small = dict.fromkeys(filter(None, map(_plain_small, answer.results)))
+    small = {result.card.gpu.name: names for result in answer.results if (names := _plain_small(result))}
     lines = (
         message("formats.meaning"),
         *_accumulators(answer.results),
-        *(message("formats.plain_small", formats=names) for names in small),
+        *(message("formats.plain_small", gpu=name, formats=names) for name, names in small.items()),
         *_disputes(answer.results),
         *_rests_on(answer.results),
-        *limits([one for result in answer.results for entry in result.formats if (one := entry.support.proof)]),
+        *told(answer),
         *answer.messages,
     )
     paths = [
@@ -166,11 +176,11 @@ def layout(answer: FormatsAnswer) -> Report:
         for result in answer.results
         if result.paths
     ]
-    told = [note for result in answer.results for path, _ in result.paths for note in path.notes]
+    notes = [note for result in answer.results for path, _ in result.paths for note in path.notes]
     blocks: list[Block] = [
         Table(None, columns, _rows(answer.results)),
         *paths,
-        Notes(None, tuple(dict.fromkeys((*lines, *told)))),
+        Notes(None, tuple(dict.fromkeys((*lines, *notes)))),
     ]
     figures = tuple(
         Figure(f"{result.card.gpu.name}: {entry.format.name} ({peak.accumulate})", peak.rate)

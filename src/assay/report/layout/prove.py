@@ -1,10 +1,11 @@
 """A proof as a page: what came out for each number format, what it does not say, and on request the disassembly."""
 
-from assay.answers.prove import ProveAnswer, Proven
+from assay.answers import prove
+from assay.answers.prove import ProveAnswer
 from assay.answers.support import Support
 from assay.knowledge.catalog.instruction_sets import number_formats
 from assay.reason.proof import Evidence, FormatProof, unpacking
-from assay.report.proven import came_out, limits
+from assay.report.proven import Proven, came_out, limits
 from assay.types.message import Message, message
 from assay.types.report import Block, Cell, Command, Notes, Report, Row, Table, Tone
 
@@ -17,7 +18,7 @@ def _names(rows: list[Support]) -> str:
     return ", ".join(known[row.format] for row in rows)
 
 
-def _headline(result: Proven) -> list[Message]:
+def _headline(result: prove.Proven) -> list[Message]:
     """What is native first; then a line for each other verdict."""
     lines = []
     for verdict in ORDER:
@@ -29,7 +30,7 @@ def _headline(result: Proven) -> list[Message]:
     return lines
 
 
-def _proofs(result: Proven) -> list[tuple[Support, FormatProof]]:
+def _proofs(result: prove.Proven) -> list[tuple[Support, FormatProof]]:
     return [(row, row.proof) for row in result.formats if row.proof is not None]
 
 
@@ -37,7 +38,7 @@ def _sparse(proof: FormatProof) -> Cell:
     return None if proof.sparse is None else message(f"support.{proof.sparse.finding.verdict}")
 
 
-def _formats(result: Proven, *, titled: bool) -> Table:
+def _formats(result: prove.Proven, *, titled: bool) -> Table:
     known = {one.id: one.name for one in number_formats()}
     rows = []
     for row, proof in _proofs(result):
@@ -62,10 +63,10 @@ def _every(found: list[Evidence], title: Message) -> Table:
         )
         for one in found
     ]
-    return Table(title, heads, tuple(rows), listing=True)
+    return Table(title, heads, tuple(rows))
 
 
-def _disputes(result: Proven) -> list[Message]:
+def _disputes(result: prove.Proven) -> list[Message]:
     known = {one.id: one.name for one in number_formats()}
     return [
         message(
@@ -82,7 +83,7 @@ def _disputes(result: Proven) -> list[Message]:
     ]
 
 
-def _listing(result: Proven, one: Evidence) -> Command:
+def _listing(result: prove.Proven, one: Evidence) -> Command:
     """The instruction as written, and the disassembly with the deciding instruction marked."""
     shown = result.shown[one.finding.target, one.probe.id]
     deciding = {name for name, _ in one.finding.opcodes[:1]}
@@ -96,7 +97,7 @@ def _listing(result: Proven, one: Evidence) -> Command:
     return Command(title, "\n".join(lines))
 
 
-def _blocks(result: Proven, answer: ProveAnswer) -> list[Block]:
+def _blocks(result: prove.Proven, answer: ProveAnswer) -> list[Block]:
     blocks: list[Block] = [_formats(result, titled=len(answer.results) > 1)]
     if answer.request.every:
         blocks.append(_every(list(result.evidence), message("prove.every")))
@@ -110,6 +111,17 @@ def _blocks(result: Proven, answer: ProveAnswer) -> list[Block]:
     return blocks
 
 
+def told(answer: ProveAnswer) -> list[Message]:
+    """What the findings do not say."""
+    lines = [
+        message("prove.target_alone", target=result.isa, others=", ".join(result.siblings))
+        for result in answer.results
+        if result.siblings
+    ]
+    found = [Proven(result.name, tuple(proof for _, proof in _proofs(result))) for result in answer.results]
+    return [*lines, *limits(found)]
+
+
 def layout(answer: ProveAnswer) -> Report:
     """The page: verdicts first, what came out for each format, what it rests on, and what it does not say."""
     headline = [line for result in answer.results for line in _headline(result)]
@@ -119,7 +131,7 @@ def layout(answer: ProveAnswer) -> Report:
         lines += _disputes(result)
         tools = ", ".join(f"{tool.name} {tool.version}" for tool in result.tools)
         lines.append(message("prove.tools", tools=tools, targets=", ".join(result.targets)))
-    lines += limits([proof for result in answer.results for _, proof in _proofs(result)])
+    lines += told(answer)
     lines += answer.messages
     cited = dict.fromkeys(
         source
