@@ -101,3 +101,13 @@ def test_a_stored_type_that_is_multiplied_is_native_and_any_other_is_not() -> No
                 assert regime["multiplies"] in wide, name
             if path == "converted":
                 assert regime["multiplies"] not in {"bf16", "fp16"} or "bf16" in name, name
+
+
+def test_attention_names_known_things_and_says_each_once() -> None:
+    kv, sets = set(store.names("kv_format")), set(store.names("instruction_set"))
+    for name, body in store.entries("attention").items():
+        said = Counter((isa, form) for cell in body["cells"] for isa in cell["isa"] for form in cell["kv"])
+        assert max(said.values()) == 1, name
+        assert {isa for isa, _ in said} <= sets, name
+        assert {form for _, form in said} <= kv, name
+        assert all(("backend" in cell) != ("refused" in cell) for cell in body["cells"]), name

@@ -8,6 +8,7 @@ from assay.answers.asked import CheckRequest
 from assay.answers.check import CheckAnswer, answer
 from assay.answers.execution import path_of
 from assay.cli.main import main
+from assay.knowledge.catalog import execution
 from assay.reason.execution import at, covers, joint
 from assay.types.execution import ExecutionPath, Regime
 
@@ -196,3 +197,34 @@ def test_the_page_says_it_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "weight-only" in out
     main(["check", "openai/gpt-oss-120b", "--gpu", OWNER, "--lang", "ru"])
     assert "только веса" in capsys.readouterr().out
+
+
+def test_fp8_kv_on_turing_is_refused_in_vllms_words(capsys: pytest.CaptureFixture[str]) -> None:
+    found = execution.attention("vllm", "sm_75", "standard")
+    assert found is not None
+    assert "requires SM89+" in dict(found.refused)["fp8"]
+    assert main(["check", "Qwen/Qwen3-0.6B", "--gpu", "t4", "--kv", "fp8", "--json"]) == 1
+    body = json.loads(capsys.readouterr().out)["results"][0]
+    assert any(one["code"] == "check.kv_raises" for one in body["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("isa", "kind", "kv", "backend"),
+    [
+        ("sm_120a", "standard", "bf16", "FLASH_ATTN (FlashAttention 2)"),
+        ("sm_120a", "standard", "fp8", "FLASHINFER"),  # FlashAttention 2 takes no FP8
+        ("sm_90a", "standard", "fp8", "FLASH_ATTN (FlashAttention 3)"),
+        ("sm_100a", "standard", "bf16", "FLASHINFER (trtllm-gen)"),
+        ("sm_120a", "latent", "bf16", "TRITON_MLA"),
+        ("sm_90a", "latent", "bf16", "FLASH_ATTN_MLA"),
+    ],
+)
+def test_attention_backends(isa: str, kind: str, kv: str, backend: str) -> None:
+    found = execution.attention("vllm", isa, kind)
+    assert found is not None
+    assert dict(found.backends)[kv] == backend
+
+
+def test_attention_that_was_not_read_is_unknown() -> None:
+    assert execution.attention("sglang", "sm_120a", "standard") is None
+    assert execution.attention("vllm", "gfx942", "standard") is None

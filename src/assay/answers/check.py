@@ -6,7 +6,7 @@ from typing import NamedTuple
 from assay.answers.advice import advice, cost_of, launch, refusals, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
-from assay.answers.execution import of_model
+from assay.answers.execution import attention_of, of_model
 from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
@@ -14,6 +14,7 @@ from assay.reason.memory.fit import CardMemory, Setting, fit
 from assay.reason.memory.requantize import requantized
 from assay.reason.peaks import dense_peak
 from assay.reason.speed.roofline import CardSpeed, Efficiency, cards_together, nothing, predict
+from assay.types.execution import AttentionPath
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -29,6 +30,7 @@ class CheckResult(NamedTuple):
     fit: Fit
     speed: Prediction
     execution: tuple[GroupExecution, ...]
+    attention: AttentionPath | None
     reasons: tuple[Message, ...]
     advice: tuple[Message, ...]
     launch: str | None
@@ -105,6 +107,16 @@ def _executed(answer: Fit, executed: tuple[GroupExecution, ...], column: tuple[C
     return answer
 
 
+def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, column: tuple[CardCount, ...]) -> Fit:
+    """The verdict with what the attention backend refuses of the KV type."""
+    words = None if attended is None else dict(attended.refused).get(kv.id)
+    if words is None:
+        return answer
+    gpu = column[0].card.gpu.name
+    reason = message("check.kv_raises", "warning", gpu=gpu, kv=kv.id, words=words)
+    return answer._replace(verdict="no", reasons=(reason, *answer.reasons))
+
+
 def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
     """The prediction; a model that does not fit has no speed on these cards."""
     if answer.verdict == "no":
@@ -145,6 +157,8 @@ def result_of(
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
     executed = of_model(model, engine.id, weakest.gpu.isa)
     answer = _executed(answer, executed, column)
+    attended = attention_of(model, engine.id, weakest.gpu.isa)
+    answer = _attended(answer, attended, kv, column)
     speed = _speed(model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     return CheckResult(
@@ -152,6 +166,7 @@ def result_of(
         fit=answer,
         speed=speed,
         execution=executed,
+        attention=attended,
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
         launch=launch(request, setting, workload, column, slots) if answer.verdict == "yes" else None,

@@ -4,7 +4,7 @@ from assay.answers import lacking
 from assay.knowledge.catalog import execution
 from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.execution import joint
-from assay.types.execution import ExecutionPath, Path, PathEvidence, Regime
+from assay.types.execution import AttentionPath, ExecutionPath, Path, PathEvidence, Regime
 from assay.types.message import message
 from assay.types.model import Model, Role, TensorGroup
 from assay.types.plan import GroupExecution
@@ -88,3 +88,11 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
 def evidence_of(found: tuple[GroupExecution, ...]) -> tuple[PathEvidence, ...]:
     """All evidence of a model's execution, each place once."""
     return tuple(dict.fromkeys(one for group in found for one in group.evidence))
+
+
+def attention_of(model: Model, engine: str, isa: str | None) -> AttentionPath | None:
+    """Which attention backend a runtime picks for a model on an instruction set; None where that was not read."""
+    kinds = {layer.kind for layer in model.layers}
+    if isa is None or kinds <= {"none", "mamba", "linear"}:
+        return None
+    return execution.attention(engine, isa, "latent" if "mla" in kinds else "standard")

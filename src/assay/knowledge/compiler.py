@@ -7,8 +7,8 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/*.toml`, `pci/*.toml`,
 `generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
-`architectures.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`).
-CONTRIBUTING.md describes the entries.
+`architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`,
+`gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -58,6 +58,7 @@ SINGLE_TABLES = {
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
     "gguf_recipes.toml": "gguf_recipe",
+    "attention.toml": "attention",
     "nvidia_probes.toml": "nvidia_probe",
 }
 

@@ -65,19 +65,17 @@ class ExecutionPath(NamedTuple):
 
 
 class AttentionPath(NamedTuple):
-    """Which attention backend a runtime picks on an instruction set, and which KV types it takes there.
+    """Which attention backend a runtime picks on an instruction set.
 
     Attributes:
-        runtime, version, isa: as above.
-        backend: its name, or None where it is not known.
-        kv_types: KV types it takes; refused: those that it refuses, with the words or the reason.
+        runtime, isa: ids.
+        backends: (KV type, name of the backend that takes it).
+        refused: (KV type, the words of the refusal).
         evidence: what states it.
     """
 
     runtime: str
-    version: str
     isa: str
-    backend: str | None
-    kv_types: tuple[str, ...]
+    backends: tuple[tuple[str, str], ...]
     refused: tuple[tuple[str, str], ...]
     evidence: tuple[PathEvidence, ...]

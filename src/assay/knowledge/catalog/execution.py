@@ -4,10 +4,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from assay.knowledge import store
-from assay.types.execution import Path, PathEvidence, Regime
+from assay.types.execution import AttentionPath, Path, PathEvidence, Regime
 from assay.types.message import Message, message
 
 KIND = "execution"
+ATTENTION = "attention"
 
 
 class Cell(NamedTuple):
@@ -85,3 +86,27 @@ def formats(runtime: str) -> tuple[str, ...]:
 def runtimes() -> tuple[str, ...]:
     """The runtimes with rows, in their order."""
     return tuple(dict.fromkeys(engine for engine, _, _, _ in _index()))
+
+
+def attention(runtime: str, isa: str, kind: str) -> AttentionPath | None:
+    """Which attention backend a runtime picks on an instruction set, by KV type; None where its source was not read.
+
+    Args:
+        runtime: its id.
+        isa: id of the instruction set.
+        kind: `standard`, or `latent` for latent attention (MLA).
+    """
+    for body in store.entries(ATTENTION).values():
+        if body["runtime"] != runtime or body["kind"] not in (kind, "any"):
+            continue
+        cells = [cell for cell in body["cells"] if isa in cell["isa"]]
+        if not cells:
+            return None
+        return AttentionPath(
+            runtime,
+            isa,
+            tuple((kv, cell["backend"]) for cell in cells if "backend" in cell for kv in cell["kv"]),
+            tuple((kv, cell["refused"]) for cell in cells if "refused" in cell for kv in cell["kv"]),
+            tuple(PathEvidence(body["basis"], body["where"], source) for source in body["sources"]),
+        )
+    return None

@@ -4,7 +4,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 from assay.answers.check import CheckAnswer, CheckResult
 from assay.report.json.envelope import Envelope, Letter, Q
-from assay.report.json.execution import EvidenceBody, RegimeBody, evidence, regimes
+from assay.report.json.execution import AttentionBody, EvidenceBody, RegimeBody, attention, evidence, regimes
 from assay.report.json.model import ModelBody, model_body
 from assay.report.numbers import Language
 
@@ -93,6 +93,7 @@ class ResultBody(TypedDict):
     max_concurrency: Q
     copies: Q
     execution: list[ExecutionBody]
+    attention: list[AttentionBody]
     speed: SpeedBody
     reasons: list[ReasonBody]
     launch: NotRequired[LaunchBody]
@@ -131,6 +132,7 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
             }
             for group in result.execution
         ],
+        "attention": attention(result.attention, letter),
         "speed": {name: letter.q(getattr(speed, name)) for name in SpeedBody.__annotations__ if name != "bound"}
         | {"bound": speed.bound},
         "reasons": [{"code": what.code, "text": letter.text(what)} for what in (*result.reasons, *result.advice)],

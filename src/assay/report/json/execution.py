@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypedDict
 
 from assay.report.json.envelope import Letter
-from assay.types.execution import ExecutionPath, PathEvidence, Regime
+from assay.types.execution import AttentionPath, ExecutionPath, PathEvidence, Regime
 
 
 class EvidenceBody(TypedDict):
@@ -38,6 +38,23 @@ class PathBody(TypedDict):
     evidence: list[EvidenceBody]
     notes: list[str]
     refusal: str | None
+
+
+class AttentionBody(TypedDict):
+    """One KV type in attention: the backend that takes it (null: refused, in these words)."""
+
+    kv: str
+    backend: str | None
+    refused: str | None
+
+
+def attention(found: AttentionPath | None, letter: Letter) -> list[dict[str, Any]]:
+    """Attention backends by KV type on the wire; empty where the runtime's source was not read."""
+    if found is None:
+        return []
+    letter.cite(one.source for one in found.evidence)
+    taken = [{"kv": kv, "backend": backend, "refused": None} for kv, backend in found.backends]
+    return [*taken, *({"kv": kv, "backend": None, "refused": words} for kv, words in found.refused)]
 
 
 def regimes(found: Iterable[Regime]) -> list[dict[str, Any]]:

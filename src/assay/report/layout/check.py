@@ -131,7 +131,7 @@ def _alone(answer: CheckAnswer) -> list[Block]:
         Table(message("check.memory"), ("",), _rows(answer, MEMORY)),
         Table(message("check.reach"), ("",), _rows(answer, REACH)),
         Table(_speed_title(answer), ("",), _rows(answer, _speed(answer))),
-        execution.alone(answer.results[0].execution),
+        execution.alone(answer.results[0].execution, execution.attention(answer.results[0].attention, answer.kv.id)),
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
-from assay.types.execution import ExecutionPath, Regime
+from assay.types.execution import AttentionPath, ExecutionPath, Regime
 from assay.types.message import Message, message
 from assay.types.plan import GroupExecution
 from assay.types.report import Cell, Notes, Row, Table
@@ -74,10 +74,16 @@ def _line(one: GroupExecution, roles: tuple[str, ...]) -> Message:
     )  # fmt: skip
 
 
-def alone(found: Sequence[GroupExecution]) -> Notes:
-    """The groups on one set of cards that do the work, and what to know of their paths."""
+def attention(found: AttentionPath | None, kv: str) -> list[Message]:
+    """Which backend attends with this KV type; nothing where that was not read, or is refused."""
+    backend = None if found is None else dict(found.backends).get(kv)
+    return [] if backend is None else [message("execution.attention", backend=backend, kv=kv)]
+
+
+def alone(found: Sequence[GroupExecution], attended: Sequence[Message]) -> Notes:
+    """The groups on one set of cards that do the work, the attention, and what to know of their paths."""
     shown = [(one, roles) for one, roles in _merged(found) if one.work_share >= LEAST_SHARE]
-    lines = [_line(one, roles) for one, roles in shown]
+    lines = [*(_line(one, roles) for one, roles in shown), *attended]
     lines += [note for one, _ in shown for note in one.notes]
     if any(one.path == "weight-only" and one.regimes for one, _ in shown):
         lines.append(message("execution.weight_only_means"))
