@@ -1,5 +1,7 @@
 """What really executes: every tensor group of a model, or every weight format, under a runtime on a card."""
 
+from functools import cache
+
 from assay.answers import lacking
 from assay.knowledge.catalog import execution
 from assay.knowledge.catalog.runtimes import runtime
@@ -17,6 +19,7 @@ ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
 EXPERTS: frozenset[Role] = frozenset(("experts",))
 
 
+@cache
 def path_of(engine: str, weight_format: str, isa: str | None, role: str = "linear") -> ExecutionPath:
     """What a runtime does with a weight format on an instruction set; unknown where its source was not read.
 

@@ -1,5 +1,6 @@
 """Runtimes and KV formats of the catalogue."""
 
+from functools import cache
 from typing import Any
 
 from assay.errors import UsageError
@@ -65,7 +66,11 @@ def runtime(name: str) -> Runtime:
     Raises:
         UsageError: no such runtime.
     """
-    name = name.strip().lower()
+    return _read(name.strip().lower())
+
+
+@cache
+def _read(name: str) -> Runtime:
     body = store.entry("runtime", name)
     if body is None:
         known = ", ".join(store.names("runtime"))
