@@ -30,7 +30,7 @@ PLAIN: dict[Any, dict[str, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
-ORDER = ("gpu", "formats", "prove", "explain", "model", "check", "profile", "error")
+ORDER = ("gpu", "formats", "prove", "explain", "story", "model", "check", "profile", "error")
 EXITS = (
     (0, "answered, yes"),
     (1, "answered, no (`check`: it does not fit; `prove`: a claim of the catalogue is contradicted)"),

@@ -13,6 +13,8 @@ from assay.types.plan import GroupExecution
 
 PLAIN = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "gguf:BF16": "bf16", "gguf:F16": "fp16", "gguf:F32": "fp32"}
 """Weight formats that are number formats as they are."""
+IN_GGUF = {"bf16": "gguf:BF16", "fp16": "gguf:F16", "fp32": "gguf:F32"}
+"""What a conversion to GGUF writes for a number format, where a runtime reads nothing else."""
 LOOKED_UP: frozenset[Role] = frozenset(("embedding",))
 ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
 """Roles whose tensors multiply elements one by one: no matrix instruction takes part, whatever the runtime."""
@@ -72,6 +74,7 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
     size = sum(group.size for group in model.groups) or 1
     work = sum(group.active for group in model.groups) or 1
     tied = all(group.role != "head" for group in model.groups)
+    converted = IN_GGUF if runtime(engine).containers == ("gguf",) else {}
     found = []
     for group in model.groups:
         shares = group.size / size, group.active / work
@@ -79,7 +82,9 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
         if apart is not None:
             found.append(apart)
             continue
-        path = path_of(engine, group.format, isa, "experts" if group.role in EXPERTS else "linear")
+        path = path_of(
+            engine, converted.get(group.format, group.format), isa, "experts" if group.role in EXPERTS else "linear"
+        )
         found.append(
             GroupExecution(
                 group.role, group.format, path.path, *shares, path.regimes, path.evidence, path.notes, path.refusal

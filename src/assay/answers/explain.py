@@ -12,7 +12,7 @@ from assay.reason.proof import Evidence, FormatProof
 from assay.types.gpu import Gpu
 from assay.types.message import Message, message
 
-TOPICS = ("formats",)
+TOPICS = ("formats", "model")
 
 
 class Subject(NamedTuple):
@@ -88,7 +88,7 @@ def answer(topic: str, queries: tuple[str, ...]) -> ExplainAnswer:
         UsageError: no such topic.
         UnknownGpu: a query names no card.
     """
-    if topic not in TOPICS:
+    if topic != "formats":
         raise UsageError(message("error.unknown_topic", name=topic), message("hint.topics", known=", ".join(TOPICS)))
     columns, identifications = columns_of(queries)
     by_isa: dict[str | None, list[Gpu]] = {}

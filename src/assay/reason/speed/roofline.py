@@ -8,7 +8,7 @@ measurements show. Which units a runtime's kernels use is not known here, so the
 from typing import NamedTuple
 
 from assay.types.message import Message, message
-from assay.types.model import Model
+from assay.types.model import Model, TensorGroup
 from assay.types.plan import Bound, Prediction
 from assay.types.quantity import ASKED, Quantity, derive, exact, unknown
 
@@ -51,21 +51,20 @@ def distinct_experts(experts: int, per_token: int, tokens: int) -> float:
     return float(1.0 - (1.0 - per_token / experts) ** tokens)
 
 
+def group_bytes(model: Model, group: TensorGroup, tokens: int) -> float:
+    """Bytes of one tensor group that a step over `tokens` tokens reads; rows of a looked-up table are left out."""
+    if group.role in {"vision", "mtp", "adapter"}:
+        return 0.0
+    if group.role == "embedding":
+        # A tied table is also the head and is read whole; an untied one is looked up row by row.
+        return 0.0 if any(other.role == "head" for other in model.groups) else float(group.size)
+    share = distinct_experts(model.experts, model.experts_per_token, tokens) if group.role == "experts" else 1.0
+    return group.size * share
+
+
 def touched_bytes(model: Model, tokens: int) -> float:
     """Weight bytes that one step over `tokens` tokens reads: embedding rows and vision excluded, the head included."""
-    share = distinct_experts(model.experts, model.experts_per_token, tokens)
-    touched = 0.0
-    for group in model.groups:
-        if group.role in {"vision", "mtp", "adapter"}:
-            continue
-        if group.role == "embedding":
-            # A tied table is also the head and is read whole; an untied one is looked up row by row.
-            touched += 0 if any(other.role == "head" for other in model.groups) else group.size
-        elif group.role == "experts":
-            touched += group.size * share
-        else:
-            touched += group.size
-    return touched
+    return sum(group_bytes(model, group, tokens) for group in model.groups)
 
 
 def multiplied_parameters(model: Model) -> int:
