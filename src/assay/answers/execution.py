@@ -13,8 +13,8 @@ from assay.types.plan import GroupExecution
 
 PLAIN = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "gguf:BF16": "bf16", "gguf:F16": "fp16", "gguf:F32": "fp32"}
 """Weight formats that are number formats as they are."""
-IN_GGUF = {"bf16": "gguf:BF16", "fp16": "gguf:F16", "fp32": "gguf:F32"}
-"""What a conversion to GGUF writes for a number format, where a runtime reads nothing else."""
+IN_GGUF = {"bf16": "gguf:BF16", "fp16": "gguf:F16", "fp32": "gguf:F32", "mxfp4": "gguf:MXFP4"}
+"""What a conversion to GGUF writes for a format, where a runtime reads nothing else."""
 LOOKED_UP: frozenset[Role] = frozenset(("embedding",))
 ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
 """Roles whose tensors multiply elements one by one: no matrix instruction takes part, whatever the runtime."""
