@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import advice, cost_of, launch, refusals, warnings
+from assay.answers.advice import absent, advice, cost_of, refusals, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
 from assay.answers.model import answer as read_model
+from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
 from assay.reason.memory.fit import CardMemory, Setting, fit
@@ -138,6 +139,7 @@ def result_of(
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
     speed = _speed(model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
+    runs = answer.verdict == "yes" and not any(absent(setting, each) for each in column)
     return CheckResult(
         cards=column,
         fit=answer,
@@ -145,7 +147,7 @@ def result_of(
         execution=_execution(model),
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
-        launch=launch(request, setting, workload, column, slots) if answer.verdict == "yes" else None,
+        launch=line(request, setting, workload, slots) if runs else None,
     )
 
 

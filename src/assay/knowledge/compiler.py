@@ -7,7 +7,7 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
 programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `launch.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -56,6 +56,7 @@ SINGLE_TABLES = {
     "memory_terms.toml": "memory_term",
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
+    "launch.toml": "launch",
     "gguf_recipes.toml": "gguf_recipe",
     "nvidia_probes.toml": "nvidia_probe",
 }
