@@ -18,9 +18,9 @@ SERVERS = [name for name in RUNNERS if name in store.names("runtime")]
 def _unknown_flags(runner: str, spelling: Spelling) -> Iterator[str]:
     record = flag_record(runner)
     assert record is not None, f"{runner}: no recorded flags"
-    flags = [word for word in spelling.words if word.startswith("-") and word != "-m" or word == "-m"]
-    # `python -m module` is Python's own; the program's flags come after it.
-    if spelling.words[:2] == ("python", "-m"):
+    flags = [word for word in spelling.words if word.startswith("-")]
+    # `python3 -m module` is Python's own; the program's flags come after it.
+    if spelling.words[:2] == ("python3", "-m"):
         flags.remove("-m")
     yield from (flag for flag in flags if flag not in record.flags)
     if spelling.config is not None and spelling.config not in record.flags:

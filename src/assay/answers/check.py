@@ -116,6 +116,14 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
+def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCount, ...]) -> Setting:
+    """What is fitted on one set of cards: the weakest of them decides."""
+    weakest = _weakest_card(column)
+    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
+    count = sum(entry.number for entry in column)
+    return Setting(model, engine, CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count), kv)
+
+
 def result_of(
     request: CheckRequest,
     model: Model,
@@ -125,11 +133,7 @@ def result_of(
     column: tuple[CardCount, ...],
 ) -> CheckResult:
     """The answer for one set of cards."""
-    count = sum(entry.number for entry in column)
-    weakest = _weakest_card(column)
-    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
-    memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
-    setting = Setting(model, engine, memory, kv)
+    setting = setting_of(model, engine, kv, column)
     answer = fit(setting, workload)
     if model.max_context is not None and workload.context > model.max_context:
         beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
@@ -151,7 +155,19 @@ def result_of(
     )
 
 
-def _model(request: CheckRequest) -> Model:
+def model_of(request: CheckRequest) -> Model:
+    """The model that was named, its weights converted where others were asked for.
+
+    Raises:
+        BadInput, CannotAnswer: it cannot be read, is an adapter, or how the weights would be stored is not known.
+    """
+    model = _converted(request)
+    if model.container == "adapter":
+        raise MissingKnowledge(message("error.adapter_alone", name=model.name), message("hint.adapter_alone"))
+    return model
+
+
+def _converted(request: CheckRequest) -> Model:
     model = read_model(request.model)
     if request.weights is None or request.weights == model.released_format:
         return model
@@ -172,9 +188,7 @@ def answer(request: CheckRequest) -> CheckAnswer:
     if request.offload or request.adapters:
         asked = "offload" if request.offload else "adapters"
         raise MissingKnowledge(message("error.not_planned_yet", what=asked), message("hint.not_planned_yet"))
-    model = _model(request)
-    if model.container == "adapter":
-        raise MissingKnowledge(message("error.adapter_alone", name=model.name), message("hint.adapter_alone"))
+    model = model_of(request)
     columns, identifications = columns_of(request.gpus)
     engine = runtime(request.runtime or default_runtime(model, columns))
     kv = kv_of(request.kv, engine, model)

@@ -39,6 +39,7 @@ class ServerFacts(NamedTuple):
         port: where it listens unless told otherwise; health: the path that answers once it is ready.
         image: container image; `image_amd` the one for AMD's cards, or None.
         probe: program that its image can ask the health path with.
+        program: where its image has the program, or None where it is found by its name.
         config_file, config_words: name of its YAML file and how it is passed; None where it takes none.
     """
 
@@ -47,6 +48,7 @@ class ServerFacts(NamedTuple):
     image: str
     image_amd: str | None
     probe: str
+    program: str | None
     config_file: str | None
     config_words: tuple[str, ...]
     sources: tuple[str, ...]
@@ -93,7 +95,7 @@ class Server(NamedTuple):
         host, port, health: where it answers.
         facts: of its runtime.
         vendor: of its cards.
-        folders: local paths that a container must be shown.
+        mounts: (path as it was typed, absolute path) of what a container must be shown.
     """
 
     role: Role
@@ -108,7 +110,7 @@ class Server(NamedTuple):
     health: str
     facts: ServerFacts
     vendor: str
-    folders: tuple[str, ...]
+    mounts: tuple[tuple[str, str], ...]
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ def server_facts(runtime: str) -> ServerFacts:
         image=body["image"],
         image_amd=body.get("image_amd"),
         probe=body["probe"],
+        program=body.get("program"),
         config_file=body.get("config_file"),
         config_words=tuple(body.get("config_words", ())),
         sources=tuple(body["sources"]),
