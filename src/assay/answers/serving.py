@@ -22,6 +22,8 @@ from assay.types.quantity import Quantity
 from assay.types.runtime import KvFormat, Runtime
 
 LOOPBACK = "127.0.0.1"
+LOG_DETAIL = 4
+"""llama.cpp's level that shows buffers; the default shows none of them."""
 QUANTIZED_BY_MODELOPT = frozenset({"fp8", "nvfp4"})
 StackKind = Literal["single", "split", "copies", "pipeline"]
 
@@ -192,6 +194,8 @@ def _asked(question: Question, setting: Setting) -> dict[str, Value]:
     told: dict[str, Value] = {}
     if memory is not None and memory.fraction is not None and memory.fraction.value is not None:
         told["memory_fraction"] = float(memory.fraction.value)
+    if "log_detail" in spellings(question.engine.id):
+        told["log_detail"] = LOG_DETAIL
     if request.served_name is not None:
         told["served_name"] = request.served_name
     if request.chat_template is not None:

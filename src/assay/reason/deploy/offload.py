@@ -69,6 +69,12 @@ def _less(model: Model, roles: frozenset[Role], kept: int, total: int) -> Model:
     return replace(model, groups=groups, weights=weights)
 
 
+def _fewer(model: Model, kept: int, total: int) -> Model:
+    """The model with `kept` of its layers on the card, weights and caches; counts are rounded up."""
+    layers = tuple(layer._replace(count=-(-layer.count * kept // total)) for layer in model.layers)
+    return replace(_less(model, LAYERED, kept, total), layers=tuple(layer for layer in layers if layer.count))
+
+
 def _most(fits: Callable[[int], Fit], limit: int) -> tuple[int, Fit] | None:
     """The largest number of 0..limit for which the plan surely fits, and that plan; None where none does."""
     low, high = 0, limit
@@ -100,7 +106,7 @@ def offloaded(setting: Setting, workload: Workload) -> Offloaded | None:
             kept, plan = most
             gone = total - kept
             return Offloaded(gone, None, _size(model, EXPERTS) * gone / total, plan)
-    most = _most(lambda kept: fit(setting._replace(model=_less(model, LAYERED, kept, total)), workload), total)
+    most = _most(lambda kept: fit(setting._replace(model=_fewer(model, kept, total)), workload), total)
     if most is None:
         return None
     kept, plan = most

@@ -11,6 +11,8 @@ from typing import Any
 from assay.types.launch import Value
 
 PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Plain words that YAML 1.1 reads as something else."""
 
 
 def nested(pairs: tuple[tuple[str, Value], ...]) -> dict[str, Any]:
@@ -30,7 +32,7 @@ def _scalar(value: Any) -> str:
 
 
 def _key(name: str) -> str:
-    return name if PLAIN_KEY.fullmatch(name) else _scalar(name)
+    return name if PLAIN_KEY.fullmatch(name) and name.lower() not in NOT_TEXT else _scalar(name)
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
