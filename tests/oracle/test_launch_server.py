@@ -5,6 +5,7 @@ which refuses every argument that it does not know.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import launched
 import pytest
 from packages import SMOLLM2, real_file
 
+from assay.answers.asked import CheckRequest
+from assay.answers.check import answer as check
 from assay.cli.main import main
 
 pytest.importorskip("xllamacpp")
@@ -35,9 +38,9 @@ def _printed(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, Any
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launched.Running]:
     """The server that was printed for SmolLM2 with two slots and a quantized cache."""
     options = ["--context", "2048", "--concurrency", "2", "--kv", "q8_0", "--name", "small"]
+    model, port = str(real_file(SMOLLM2)), str(launched.free_port())
     done = subprocess.run(
-        [sys.executable, "-m", "assay", "launch", str(real_file(SMOLLM2)), "--gpu", CARD, *options]
-        + ["--port", str(launched.free_port()), "--json"],
+        [sys.executable, "-m", "assay", "launch", model, "--gpu", CARD, *options, "--port", port, "--json"],
         capture_output=True,
         text=True,
         check=False,
@@ -63,9 +66,14 @@ def test_the_server_was_told_what_the_plan_says(served: launched.Running) -> Non
     assert model["id"] == "small"
 
 
-def test_its_log_says_the_cache_that_was_asked_for(served: launched.Running) -> None:
+def test_its_log_says_the_cache_that_the_plan_counted(served: launched.Running) -> None:
+    """The log says MiB with two digits; the plan's bytes are the same to that digit."""
     log = served.log.read_text(encoding="utf-8", errors="replace")
-    assert "q8_0" in log
+    sizes = re.findall(r"llama_kv_cache: size = +([0-9.]+) MiB .* K \(q8_0\).* V \(q8_0\)", log)
+    assert len(sizes) == 1
+    asked = CheckRequest(str(real_file(SMOLLM2)), (CARD,), kv="q8_0", context=2048, concurrency=2)
+    planned = check(asked).results[0].fit.memory.kv.value or 0
+    assert f"{planned / 2**20:.2f}" == sizes[0]
 
 
 def test_the_stand_in_refuses_an_argument_that_it_does_not_know(tmp_path: Path) -> None:

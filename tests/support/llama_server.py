@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import xllamacpp
 
@@ -62,18 +63,21 @@ ARGUMENTS: dict[str, Callable[[xllamacpp.CommonParams, str], None]] = {
 }
 
 
+def _refuse(reason: str) -> NoReturn:
+    sys.stderr.write(f"error: {reason}\n")
+    sys.exit(UNKNOWN_ARGUMENT)
+
+
 def parameters(arguments: list[str]) -> xllamacpp.CommonParams:
     """The server's parameters; an argument without a mapping, or without a value, ends the program."""
     params = xllamacpp.CommonParams()
     rest = iter(arguments)
     for name in rest:
         if name not in ARGUMENTS:
-            print(f"error: invalid argument: {name}", file=sys.stderr)
-            sys.exit(UNKNOWN_ARGUMENT)
+            _refuse(f"invalid argument: {name}")
         value = next(rest, None)
         if value is None:
-            print(f"error: expected value for argument: {name}", file=sys.stderr)
-            sys.exit(UNKNOWN_ARGUMENT)
+            _refuse(f"expected value for argument: {name}")
         ARGUMENTS[name](params, value)
     return params
 
@@ -84,7 +88,8 @@ def main() -> None:
     ending = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before the server's threads are made: they inherit it
     server = xllamacpp.Server(params)
-    print(f"listening on {server.listening_address}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"listening on {server.listening_address}\n")
+    sys.stderr.flush()
     signal.sigwait(ending)
     os._exit(0)  # its threads would be waited for
 

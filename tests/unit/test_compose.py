@@ -71,7 +71,7 @@ def test_cards_are_reserved_by_uuid_and_the_port_is_published_on_the_loopback() 
     assert device == {"driver": "nvidia", "device_ids": ["GPU-FILL-IN-1"], "capabilities": ["gpu"]}
     assert found["ports"] == ["127.0.0.1:8000:8000"]
     # Inside its container a server on the loopback would answer nobody.
-    assert found["command"][found["command"].index("--host") + 1] == "0.0.0.0"
+    assert found["command"][found["command"].index("--host") + 1] == "0.0.0.0"  # noqa: S104 - compared
     assert "CUDA_VISIBLE_DEVICES" not in found.get("environment", {})
     assert found["image"] == "vllm/vllm-openai:v0.33.0"
 
