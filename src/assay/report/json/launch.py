@@ -13,7 +13,7 @@ from assay.report.json.envelope import Envelope, Letter, Q
 from assay.report.json.model import ModelBody, model_body
 from assay.report.numbers import Language
 from assay.types.launch import Server
-from assay.types.message import Message
+from assay.types.message import Message, message
 
 SCHEMA = "assay.launch/1"
 
@@ -129,7 +129,7 @@ def _server(server: Server, letter: Letter) -> dict[str, Any]:
                 "parameter": argument.parameter,
                 "words": list(argument.words),
                 "config": argument.config,
-                "why": argument.why,
+                "why": letter.text(message("launch.because", why=argument.why)),
                 "sources": letter.cite(argument.sources),
             }
             for argument in server.arguments
@@ -179,7 +179,7 @@ def _result(result: LaunchResult, answer: LaunchAnswer, letter: Letter) -> dict[
         "total": letter.q(memory.total),
         "available": letter.q(memory.available),
         "stacks": [_stack(stack, answer, letter) for stack in result.stacks],
-        "steps": [{"purpose": step.why, "command": step.line} for step in result.steps],
+        "steps": [{"purpose": letter.text(message("launch.because", why=step.why)), "command": step.line} for step in result.steps],
         "shares": [
             {"part": share.part, "model": share.model, "need": letter.q(share.need), "fraction": share.fraction}
             for share in result.shares
