@@ -43,7 +43,6 @@ def read(text: str) -> dict[str, Any]:
 CASES: dict[str, dict[str, Any]] = {
     "one": {"model": "Qwen3-8B", "gpu": "5090"},
     "copies": {"model": "Qwen3-8B", "gpu": "2x 5090"},
-    "amd": {"model": "Qwen3-8B", "gpu": "mi300x"},
     "sglang": {"model": "Qwen3-8B", "gpu": "5090", "runtime": "sglang"},
     "yaml": {"model": "Qwen3-8B", "gpu": "5090", "runtime": "tensorrt-llm", "kv": "fp8", "weights": "fp8"},
     "pipeline": {
@@ -54,10 +53,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
+def _validator() -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(json.loads(real_file(COMPOSE_SCHEMA).read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_every_compose_file_is_valid(case: str) -> None:
-    schema = json.loads(real_file(COMPOSE_SCHEMA).read_text(encoding="utf-8"))
-    validator = jsonschema.Draft202012Validator(schema)
+    validator = _validator()
     found = read(compose(servers(**CASES[case])))
     validator.validate(found)
     assert found["services"]
@@ -77,10 +79,12 @@ def test_cards_are_reserved_by_uuid_and_the_port_is_published_on_the_loopback() 
 
 
 def test_an_amd_card_is_given_as_devices() -> None:
-    found = read(compose(servers("Qwen3-8B", "mi300x")))["services"]["server"]
+    found = read(compose(servers(str(real_file(SMOLLM2)), "mi300x")))["services"]["server"]
     assert "/dev/kfd:/dev/kfd" in found["devices"]
     assert "deploy" not in found
     assert found["environment"] == {"ROCR_VISIBLE_DEVICES": "GPU-FILL-IN-1"}
+    assert found["image"].endswith("server-rocm")
+    _validator().validate({"services": {"server": found}})
 
 
 def test_a_file_of_this_machine_is_mounted_and_named_as_the_container_sees_it() -> None:
@@ -147,5 +151,5 @@ def test_golden(name: str) -> None:
 
 
 def test_a_vendor_without_containers_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["launch", str(real_file(SMOLLM2)), "--gpu", "m4-max-40-core-gpu", "--compose"]) == 2
+    assert main(["launch", str(real_file(SMOLLM2)), "--gpu", "apple-m6", "--compose"]) == 3
     capsys.readouterr()

@@ -105,7 +105,13 @@ LAUNCH = ("launch", MODEL, "--gpu", "H200")
 
 
 def test_every_source_that_is_cited_stands_in_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("gpu", "5090"), ("check", MODEL, "--gpu", "5090"), ("model", MODEL), ("formats", "5090"), LAUNCH):
+    for arguments in (
+        ("gpu", "5090"),
+        ("check", MODEL, "--gpu", "5090"),
+        ("model", MODEL),
+        ("formats", "5090"),
+        LAUNCH,
+    ):
         _, document = _document(capsys, *arguments)
         figures = _figures(document)
         assert len(figures) > 3

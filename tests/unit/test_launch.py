@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packages import SMOLLM2, real_file
 
 from assay.answers import adapters, pinned
 from assay.answers.asked import CheckRequest
@@ -18,6 +19,7 @@ from assay.errors import AssayError, MissingKnowledge, UnknownModel, UsageError
 from assay.knowledge.catalog.gpus import gpu
 from assay.knowledge.catalog.launch import flag_record, spellings
 from assay.observe.device.device import Device
+from assay.observe.device.resolve import resolve_device
 from assay.reason.deploy import adapters as room
 from assay.reason.deploy.command import address, one_line, shell, spelled
 from assay.reason.deploy.shares import shared
@@ -171,6 +173,37 @@ def test_cards_of_this_machine_are_pinned_by_uuid(monkeypatch: pytest.MonkeyPatc
     two = result("Qwen3-8B", "2x 5090")
     assert two.stacks[0].servers[0].devices == ("GPU-aaaa", "GPU-FILL-IN-2")
     assert two.finder is not None
+
+
+def test_a_card_that_is_not_exactly_known_is_not_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    vague = replace(_device("geforce-rtx-4090", "GPU-vague"), name="NVIDIA RTX PRO 6000 Blackwell", pci=None)
+    assert resolve_device(vague).match == "ambiguous"
+    monkeypatch.setattr(pinned, "_devices", lambda: (vague,))
+    first = resolve_device(vague).candidates[0]
+    assert result("Qwen3-8B", first).stacks[0].servers[0].devices == ("GPU-FILL-IN-1",)
+
+
+def test_cards_that_a_runtime_is_not_known_for_are_refused() -> None:
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "mi300x", runtime="tensorrt-llm")
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "5090 + mi300x")
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "mi300x", compose=True)
+    with pytest.raises(UsageError):
+        result("Qwen3-8B", "5090", port=65_530)
+
+
+def test_offload_does_not_hide_a_context_beyond_the_model() -> None:
+    found = result(str(real_file(SMOLLM2)), "5090", context=100_000, offload=True)
+    assert (found.verdict, found.stacks) == ("no", ())
+
+
+def test_a_pipeline_is_not_promised_where_a_part_is_not_certain() -> None:
+    old = result("Qwen3-0.6B", "Quadro RTX 8000", pipeline=PARTS)
+    assert old.verdict != "yes"
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", OWNER, pipeline=PARTS._replace(embedder=str(real_file(SMOLLM2))))
 
 
 def test_without_the_cards_a_placeholder_names_none_and_says_how_to_fill_it() -> None:

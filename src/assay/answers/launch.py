@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.answers import adapters as lora
-from assay.answers.asked import CardCount, columns_of, default_runtime, kv_of, workload_of
+from assay.answers.asked import MAX_CARDS, CardCount, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cardcheck import card_check
 from assay.answers.check import model_of
-from assay.answers.pinned import pinned
+from assay.answers.pinned import Pinned, pinned
 from assay.answers.serving import (
     LaunchRequest,
     LaunchResult,
@@ -20,14 +20,16 @@ from assay.answers.serving import (
     steps_of,
 )
 from assay.answers.starting import is_missing
-from assay.errors import UsageError
-from assay.knowledge.catalog.launch import flag_record, server_facts, visibility
+from assay.errors import MissingKnowledge, UsageError
+from assay.knowledge.catalog.launch import flag_record, server_facts
 from assay.knowledge.catalog.runtimes import runtime
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Verdict, Workload
 from assay.types.runtime import KvFormat, Runtime
+
+LAST_PORT = 65_535
 
 
 class LaunchAnswer(NamedTuple):
@@ -50,7 +52,7 @@ class LaunchAnswer(NamedTuple):
         return 1 if "no" in verdicts else 3 if "unknown" in verdicts else 0
 
 
-def _copies(question: Question, column: tuple[CardCount, ...], devices: tuple[str, ...]) -> Stack | None:
+def _copies(question: Question, column: tuple[CardCount, ...], found: Pinned) -> Stack | None:
     """An independent copy on each of several equal cards, where one card holds the whole workload."""
     if len(column) != 1 or column[0].number == 1:
         return None
@@ -59,8 +61,8 @@ def _copies(question: Question, column: tuple[CardCount, ...], devices: tuple[st
         return None
     first = question.request.port or question.facts.port
     servers = tuple(
-        server(question, alone.setting, alone.told, ((device,), column[0].card.gpu.vendor), first + place)
-        for place, device in enumerate(devices)
+        server(question, alone.setting, alone.told, found._replace(uuids=(uuid,)), first + place)
+        for place, uuid in enumerate(found.uuids)
     )
     return Stack("copies", servers, alone.result.fit.max_context, alone.result.fit.max_concurrency)
 
@@ -68,24 +70,20 @@ def _copies(question: Question, column: tuple[CardCount, ...], devices: tuple[st
 def _result(question: Question, column: tuple[CardCount, ...]) -> LaunchResult:
     plan = planned(question, column)
     found = pinned(column)
-    vendor = column[0].card.gpu.vendor
-    shown = visibility(vendor)
     stacks = []
     printable = not is_missing(question.request.check, plan.setting) or quantizes(question)
     if plan.verdict != "no" and printable:
         port = question.request.port or question.facts.port
-        one = server(question, plan.setting, plan.told, (found.uuids, vendor), port)
+        one = server(question, plan.setting, plan.told, found, port)
         kind: StackKind = "single" if len(found.uuids) == 1 else "split"
         stacks.append(Stack(kind, (one,), plan.result.fit.max_context, plan.result.fit.max_concurrency))
-    copies = _copies(question, column, found.uuids) if printable else None
+    copies = _copies(question, column, found) if printable else None
     if copies is not None:
         stacks.append(copies)
     verdict: Verdict = "yes" if copies is not None else plan.verdict
     notes = list(plan.notes)
     if stacks and question.model.container == "gguf" and not Path(question.request.check.model).expanduser().exists():
         notes.append(message("launch.download_first", "warning", runtime=question.engine.name))
-    if found.missing and stacks:
-        notes.append(message("launch.fill_in" if shown is not None else "launch.not_pinned", count=found.missing))
     return LaunchResult(
         cards=column,
         check=plan.result,
@@ -95,10 +93,34 @@ def _result(question: Question, column: tuple[CardCount, ...]) -> LaunchResult:
         room=plan.room,
         shares=(),
         reasons=plan.reasons,
-        notes=tuple(notes),
-        finder=shown.finder if shown is not None and found.missing and stacks else None,
+        notes=(*notes, *(found.notes if stacks else ())),
+        finder=found.finder if stacks else None,
         card_checks=tuple(card_check(entry.card) for entry in column),
     )
+
+
+def _checked(question: Question, column: tuple[CardCount, ...]) -> None:
+    """Refuse cards that the runtime, or a container of it, is not known for, and ports that do not exist.
+
+    Raises:
+        MissingKnowledge: cards of another maker, of several, or of one whose image is not known.
+        UsageError: a port that leaves no room for the servers.
+    """
+    request, facts = question.request, question.facts
+    vendors = {entry.card.gpu.vendor for entry in column}
+    strange = sorted(vendors - set(facts.vendors))
+    if strange or len(vendors) > 1:
+        raise MissingKnowledge(
+            message("error.launch_vendor", runtime=question.engine.name, vendors=", ".join(strange or sorted(vendors))),
+            message("hint.launch_vendor", known=", ".join(facts.vendors)),
+        )
+    if request.compose and not (vendors == {"NVIDIA"} or (vendors == {"AMD"} and facts.image_amd)):
+        raise MissingKnowledge(
+            message("error.compose_image", runtime=question.engine.name, vendor=", ".join(vendors)),
+            message("hint.compose_image"),
+        )
+    if (request.port or 1) > LAST_PORT - MAX_CARDS:
+        raise UsageError(message("error.port", port=request.port), message("hint.port", last=LAST_PORT - MAX_CARDS))
 
 
 def answer(request: LaunchRequest) -> LaunchAnswer:
@@ -118,8 +140,8 @@ def answer(request: LaunchRequest) -> LaunchAnswer:
     record = flag_record(engine.id)
     version = None if record is None else record.version
     question = Question(request, model, engine, kv, workload, lora.read(request.adapters), facts, version)
-    if request.compose and any(column[0].card.gpu.vendor not in {"NVIDIA", "AMD"} for column in columns):
-        raise UsageError(message("error.compose_vendor"), message("hint.compose_vendor"))
+    for column in columns:
+        _checked(question, column)
     if request.pipeline is None:
         results = tuple(_result(question, column) for column in columns)
     else:

@@ -4,16 +4,33 @@ from typing import NamedTuple
 
 from assay.answers.asked import CardCount
 from assay.errors import NoGpu
+from assay.knowledge.catalog.launch import visibility
 from assay.observe.device.device import Device
+from assay.types.message import Message, message
 
 PLACEHOLDER = "GPU-FILL-IN-{number}"
 
 
 class Pinned(NamedTuple):
-    """UUIDs in the order of the cards; `missing` of them are placeholders that name no card."""
+    """UUIDs in the order of the cards, `missing` of them placeholders that name no card; the cards' maker."""
 
     uuids: tuple[str, ...]
     missing: int
+    vendor: str
+
+    @property
+    def finder(self) -> str | None:
+        """The command that prints what the placeholders stand for; None where there are none, or it is not known."""
+        shown = visibility(self.vendor)
+        return shown.finder if shown is not None and self.missing else None
+
+    @property
+    def notes(self) -> tuple[Message, ...]:
+        """What to do about placeholders."""
+        if not self.missing:
+            return ()
+        code = "launch.not_pinned" if visibility(self.vendor) is None else "launch.fill_in"
+        return (message(code, count=self.missing),)
 
 
 def _devices() -> tuple[Device, ...]:
@@ -48,4 +65,4 @@ def pinned(column: tuple[CardCount, ...]) -> Pinned:
         for _ in range(entry.number - len(own)):
             missing += 1
             uuids.append(PLACEHOLDER.format(number=len(uuids) + 1))
-    return Pinned(tuple(uuids), missing)
+    return Pinned(tuple(uuids), missing, column[0].card.gpu.vendor)

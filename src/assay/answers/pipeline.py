@@ -1,24 +1,24 @@
 """A retrieval pipeline on one card: generator, embedder, reranker and vector index, each with its share of memory."""
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from assay.answers import adapters as lora
+from assay.answers.advice import absent
 from assay.answers.asked import CardCount, CheckRequest, kv_of, workload_of
 from assay.answers.cardcheck import card_check
-from assay.answers.check import model_of, setting_of
-from assay.answers.pinned import pinned
-from assay.answers.serving import LaunchResult, PipelineRequest, Question, Share, Stack, planned, server, steps_of
+from assay.answers.check import model_of, result_of, setting_of
+from assay.answers.pinned import Pinned, pinned
+from assay.answers.serving import LaunchResult, PipelineRequest, Plan, Question, Share, Stack, planned, server, steps_of
 from assay.answers.starting import parameters
 from assay.errors import MissingKnowledge, UsageError
-from assay.knowledge.catalog.launch import visibility
 from assay.knowledge.catalog.runtimes import term
 from assay.reason.deploy.adapters import slot
 from assay.reason.deploy.shares import shared
-from assay.reason.memory.fit import Setting, memory_plan
+from assay.reason.memory.fit import Setting
 from assay.types.launch import Role, Server, Value
 from assay.types.message import Message, message
-from assay.types.model import Model
 from assay.types.plan import Verdict
 from assay.types.quantity import ASKED, Quantity, derive, exact, total, unknown
 
@@ -42,10 +42,13 @@ class Part(NamedTuple):
     need: Quantity
     setting: Setting | None
     told: dict[str, Value]
+    verdict: Verdict
+    reasons: tuple[Message, ...]
 
 
 def _missing(role: Role) -> Part:
-    return Part(role, None, unknown("B", message(f"unknown.{role}")), None, {})
+    said = message(f"launch.name_{role}", "warning")
+    return Part(role, None, unknown("B", message(f"unknown.{role}")), None, {}, "unknown", (said,))
 
 
 def _side(question: Question, role: Role, named: str | None, column: tuple[CardCount, ...]) -> Part:
@@ -63,12 +66,18 @@ def _side(question: Question, role: Role, named: str | None, column: tuple[CardC
     told["pooling"] = "pooling"
     if role == "reranker" and model.architecture == RERANKER_ARCHITECTURE:
         told["overrides"] = json.dumps(RERANKER_OVERRIDES, separators=(",", ":"))
-    return Part(role, model.name, memory_plan(setting, workload).total, setting, told)
+    if model.container not in question.engine.containers:
+        raise MissingKnowledge(
+            message("error.rag_container", name=model.name, runtime=question.engine.name), message("hint.rag_container")
+        )
+    alone = result_of(request, model, question.engine, kv, workload, column)
+    certain = alone.verdict != "yes" or not any(absent(setting, entry) for entry in column)
+    verdict: Verdict = alone.verdict if certain else "unknown"
+    return Part(role, model.name, alone.fit.memory.total, setting, told, verdict, alone.reasons)
 
 
-def _generator(question: Question, column: tuple[CardCount, ...]) -> tuple[Part, Verdict, tuple[Message, ...]]:
+def _generator(question: Question, plan: Plan) -> Part:
     """The generator with a slot for every adapter."""
-    plan = planned(question._replace(adapters=()), column)
     need = plan.result.fit.memory.total
     told = dict(plan.told)
     if question.adapters:
@@ -77,7 +86,7 @@ def _generator(question: Question, column: tuple[CardCount, ...]) -> tuple[Part,
         each = slot(question.model, found.rank)
         need = total("B", [("generator", need), *((one.name, each) for one in question.adapters)])
         told |= lora.parameters(question.adapters, found._replace(slots=count), question.engine.id)
-    return Part("generator", question.model.name, need, plan.setting, told), plan.verdict, plan.reasons
+    return Part("generator", question.model.name, need, plan.setting, told, plan.verdict, plan.reasons)
 
 
 def _index(vectors: int | None, embedder: Part) -> Quantity:
@@ -103,12 +112,10 @@ def _seen(setting: Setting) -> Quantity:
     return derive("B", formula, inputs, lambda shown, kept: shown - kept, rising=(True, False))
 
 
-def _asked_for(parts: tuple[Part, ...], vectors: int | None) -> list[Message]:
-    """What must be said before anything can be started."""
-    said = [message(f"launch.name_{part.role}", "warning") for part in parts if part.model is None]
-    if vectors is None:
-        said.append(message("launch.name_vectors", "warning"))
-    return said
+def _joined(verdicts: Iterable[Verdict]) -> Verdict:
+    """No if any is no, else unknown if any is unknown."""
+    found = set(verdicts)
+    return "no" if "no" in found else "unknown" if "unknown" in found else "yes"
 
 
 def _checked(question: Question, column: tuple[CardCount, ...]) -> None:
@@ -125,7 +132,7 @@ def _checked(question: Question, column: tuple[CardCount, ...]) -> None:
 
 
 def _servers(
-    question: Question, parts: tuple[Part, ...], fractions: tuple[float, ...], cards: tuple[tuple[str, ...], str]
+    question: Question, parts: tuple[Part, ...], fractions: tuple[float, ...], cards: Pinned
 ) -> tuple[Server, ...]:
     first = question.request.port or question.facts.port
     found = []
@@ -138,55 +145,69 @@ def _servers(
     return tuple(found)
 
 
-def _named(model: Model, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
-    return (message("launch.pipeline_order", model=model.name, gpu=column[0].card.gpu.name),)
+class Whole(NamedTuple):
+    """The parts with the index beside them, their fractions (empty unless all surely fit), and the joint verdict."""
+
+    parts: tuple[Part, ...]
+    vectors: Quantity
+    fractions: tuple[float, ...]
+    verdict: Verdict
+    reasons: tuple[Message, ...]
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """What each part needs and is told."""
+        told = self.fractions or (None,) * len(self.parts)
+        named = [Share(part.role, part.model, part.need, share) for part, share in zip(self.parts, told, strict=True)]
+        return (*named, Share("index", None, self.vectors, None))
+
+
+def _whole(question: Question, plan: Plan, pipeline: PipelineRequest, column: tuple[CardCount, ...]) -> Whole:
+    """All parts on one card."""
+    parts = (
+        _generator(question, plan),
+        _side(question, "embedder", pipeline.embedder, column),
+        _side(question, "reranker", pipeline.reranker, column),
+    )
+    index = _index(pipeline.vectors, parts[1])
+    most = (question.engine.memory.fraction if question.engine.memory else None) or exact(1.0, "ratio", "assumed")
+    found = shared(tuple(part.need for part in parts), index, _seen(plan.setting), most.lowest or 0.0)
+    said = [reason for part in parts for reason in part.reasons]
+    if pipeline.vectors is None:
+        said.append(message("launch.name_vectors", "warning"))
+    if not said and found.verdict != "yes":
+        said.append(message(f"launch.shares_{found.verdict}", "warning"))
+    verdict = _joined((*(part.verdict for part in parts), found.verdict))
+    return Whole(parts, index, found.fractions, verdict, tuple(dict.fromkeys(said)))
 
 
 def result(question: Question, pipeline: PipelineRequest, column: tuple[CardCount, ...]) -> LaunchResult:
     """The pipeline on one card.
 
     Raises:
-        MissingKnowledge: another runtime than vLLM.
+        MissingKnowledge: another runtime than vLLM, or a model in a form that it does not load.
         UsageError: several cards.
         BadInput, CannotAnswer: a model that is named cannot be read.
     """
     _checked(question, column)
-    generator, verdict, reasons = _generator(question, column)
-    embedder = _side(question, "embedder", pipeline.embedder, column)
-    reranker = _side(question, "reranker", pipeline.reranker, column)
-    parts = (generator, embedder, reranker)
-    index = _index(pipeline.vectors, embedder)
-    setting = setting_of(question.model, question.engine, question.kv, column)
-    most = (question.engine.memory.fraction if question.engine.memory else None) or exact(1.0, "ratio", "assumed")
-    found = shared(tuple(part.need for part in parts), index, _seen(setting), most.lowest or 0.0)
-    verdict = "no" if "no" in (verdict, found.verdict) else "unknown" if verdict == "unknown" else found.verdict
-    uuids = pinned(column)
-    vendor = column[0].card.gpu.vendor
-    shown = visibility(vendor)
-    servers = _servers(question, parts, found.fractions, (uuids.uuids, vendor)) if found.fractions else ()
-    fractions = found.fractions or (None,) * len(parts)
-    said = [*reasons, *_asked_for(parts, pipeline.vectors)]
-    if found.verdict != "yes" and not _asked_for(parts, pipeline.vectors):
-        said.append(message(f"launch.shares_{found.verdict}", "warning"))
     plan = planned(question._replace(adapters=()), column)
-    stacks = (Stack("pipeline", servers, plan.result.fit.max_context, plan.result.fit.max_concurrency),)
-    printed = bool(servers) and verdict != "no"
-    notes = list(_named(question.model, column)) if printed else []
-    if printed and uuids.missing:
-        notes.append(message("launch.fill_in" if shown is not None else "launch.not_pinned", count=uuids.missing))
+    whole = _whole(question, plan, pipeline, column)
+    cards = pinned(column)
+    stacks: tuple[Stack, ...] = ()
+    if whole.fractions and whole.verdict != "no":
+        servers = _servers(question, whole.parts, whole.fractions, cards)
+        stacks = (Stack("pipeline", servers, plan.result.fit.max_context, plan.result.fit.max_concurrency),)
+    order = message("launch.pipeline_order", gpu=column[0].card.gpu.name)
     return LaunchResult(
         cards=column,
         check=plan.result,
-        verdict=verdict,
-        stacks=stacks if printed else (),
-        steps=steps_of(question) if printed else (),
+        verdict=whole.verdict,
+        stacks=stacks,
+        steps=steps_of(question) if stacks else (),
         room=None,
-        shares=(
-            *(Share(part.role, part.model, part.need, share) for part, share in zip(parts, fractions, strict=True)),
-            Share("index", None, index, None),
-        ),
-        reasons=tuple(said),
-        notes=tuple(notes),
-        finder=shown.finder if shown is not None and uuids.missing and printed else None,
+        shares=whole.shares,
+        reasons=whole.reasons,
+        notes=(order, *cards.notes) if stacks else (),
+        finder=cards.finder if stacks else None,
         card_checks=tuple(card_check(entry.card) for entry in column),
     )

@@ -8,12 +8,13 @@ from assay.answers.advice import absent
 from assay.answers.asked import CardCount, CheckRequest
 from assay.answers.cardcheck import CardCheck
 from assay.answers.check import CheckResult, result_of, setting_of
+from assay.answers.pinned import Pinned
 from assay.answers.starting import arguments, is_missing, named, parameters
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.launch import spellings, visibility
 from assay.reason.deploy.command import one_line, spelled
 from assay.reason.deploy.offload import Offloaded, layer_count, offloaded
-from assay.reason.memory.fit import Setting
+from assay.reason.memory.fit import Setting, fit
 from assay.types.launch import Server, ServerFacts, Value
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -21,6 +22,7 @@ from assay.types.plan import Verdict, Workload
 from assay.types.quantity import Quantity
 from assay.types.runtime import KvFormat, Runtime
 
+BEYOND = "check.beyond_model"
 LOOPBACK = "127.0.0.1"
 LOG_DETAIL = 4
 """llama.cpp's level that shows buffers; the default shows none of them."""
@@ -203,15 +205,12 @@ def _asked(question: Question, setting: Setting) -> dict[str, Value]:
     return told
 
 
-def server(
-    question: Question, setting: Setting, told: dict[str, Value], cards: tuple[tuple[str, ...], str], port: int
-) -> Server:
-    """One server on some cards, given as (UUIDs, vendor).
+def server(question: Question, setting: Setting, told: dict[str, Value], cards: Pinned, port: int) -> Server:
+    """One server on some cards.
 
     Raises:
         MissingKnowledge: the runtime has no words for something that was asked for.
     """
-    devices, vendor = cards
     request = question.request
     wanted = told | {"host": request.host, "port": port}
     found = arguments(wanted, setting)
@@ -220,20 +219,20 @@ def server(
             message("error.unspelled", names=", ".join(found.unspelled), runtime=question.engine.name),
             message("hint.unspelled"),
         )
-    shown = visibility(vendor)
+    shown = visibility(cards.vendor)
     return Server(
         role="server",
         runtime=question.engine.id,
         version=question.version,
         arguments=found.arguments,
         config=found.config,
-        environment=() if shown is None else ((shown.variable, ",".join(devices)),),
-        devices=devices,
+        environment=() if shown is None else ((shown.variable, ",".join(cards.uuids)),),
+        devices=cards.uuids,
         host=request.host,
         port=port,
         health=question.facts.health,
         facts=question.facts,
-        vendor=vendor,
+        vendor=cards.vendor,
         mounts=_mounts(question),
     )
 
@@ -263,7 +262,8 @@ def _with_adapters(question: Question, plan: Plan) -> Plan:
 
 def _offload(question: Question, plan: Plan) -> Plan:
     """The plan with part of the model in host memory: the card's part fits, the rest is not computed."""
-    if not question.request.offload or plan.verdict == "yes":
+    codes = {reason.code for reason in plan.reasons}
+    if not question.request.offload or fit(plan.setting, question.workload).verdict == "yes" or BEYOND in codes:
         return plan
     if question.engine.id != "llama.cpp":
         raise MissingKnowledge(

@@ -37,7 +37,8 @@ class ServerFacts(NamedTuple):
 
     Attributes:
         port: where it listens unless told otherwise; health: the path that answers once it is ready.
-        image: container image; `image_amd` the one for AMD's cards, or None.
+        image: container image for NVIDIA's cards; `image_amd` the one for AMD's, or None where it is not known.
+        vendors: whose cards it is known to run on.
         probe: program that its image can ask the health path with.
         program: where its image has the program, or None where it is found by its name.
         config_file, config_words: name of its YAML file and how it is passed; None where it takes none.
@@ -47,6 +48,7 @@ class ServerFacts(NamedTuple):
     health: str
     image: str
     image_amd: str | None
+    vendors: tuple[str, ...]
     probe: str
     program: str | None
     config_file: str | None

@@ -48,6 +48,7 @@ def server_facts(runtime: str) -> ServerFacts:
         health=body["health"],
         image=body["image"],
         image_amd=body.get("image_amd"),
+        vendors=tuple(body["vendors"]),
         probe=body["probe"],
         program=body.get("program"),
         config_file=body.get("config_file"),

@@ -76,14 +76,15 @@ def _cards(server: Server) -> dict[str, Any]:
     return {"deploy": {"resources": {"reservations": {"devices": devices}}}}
 
 
-def _image(server: Server) -> str:
-    image = server.facts.image_amd if server.vendor == "AMD" and server.facts.image_amd else server.facts.image
-    return image.replace("{version}", server.version or "latest")
+def image(server: Server) -> str | None:
+    """The container image for this server's cards; None where it is not known."""
+    found = {"NVIDIA": server.facts.image, "AMD": server.facts.image_amd}.get(server.vendor)
+    return None if found is None else found.replace("{version}", server.version or "latest")
 
 
 def _service(server: Server, name: str) -> dict[str, Any]:
     program, *rest = _command(server)
-    body: dict[str, Any] = {"image": _image(server), "entrypoint": [server.facts.program or program], "command": rest}
+    body: dict[str, Any] = {"image": image(server), "entrypoint": [server.facts.program or program], "command": rest}
     # The cards are reserved below; a container counts only those it was given.
     environment = {key: _escaped(value) for key, value in server.environment if server.vendor == "AMD"}
     if environment:
@@ -94,7 +95,8 @@ def _service(server: Server, name: str) -> dict[str, Any]:
         for typed, absolute in server.mounts
     ]
     body["volumes"] = [CACHE, *mounts]
-    body["ports"] = [f"{server.host}:{server.port}:{server.port}"]
+    host = f"[{server.host}]" if ":" in server.host else server.host
+    body["ports"] = [f"{host}:{server.port}:{server.port}"]
     body["ipc"] = "host"
     if server.config and server.facts.config_file is not None:
         body["configs"] = [{"source": f"{name}-config", "target": f"/{server.facts.config_file}"}]

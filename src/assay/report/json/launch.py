@@ -6,7 +6,7 @@ from assay.answers.cardcheck import CardCheck
 from assay.answers.launch import LaunchAnswer
 from assay.answers.serving import LaunchResult, Stack
 from assay.reason.deploy.command import health_line, shell
-from assay.reason.deploy.compose import compose
+from assay.reason.deploy.compose import compose, image
 from assay.reason.deploy.yaml import nested
 from assay.report.json.check import CardBody, ReasonBody, WorkloadBody
 from assay.report.json.envelope import Envelope, Letter, Q
@@ -43,7 +43,7 @@ class ServerBody(TypedDict):
     port: int
     health: str
     wait: str
-    image: str
+    image: str | None
 
 
 class StackBody(TypedDict):
@@ -117,6 +117,10 @@ class Document(Envelope):
     results: list[ResultBody]
 
 
+def _because(why: str, letter: Letter) -> str:
+    return letter.text(message("launch.because", why=why))
+
+
 def _server(server: Server, letter: Letter) -> dict[str, Any]:
     letter.cite(server.facts.sources)
     return {
@@ -129,7 +133,7 @@ def _server(server: Server, letter: Letter) -> dict[str, Any]:
                 "parameter": argument.parameter,
                 "words": list(argument.words),
                 "config": argument.config,
-                "why": letter.text(message("launch.because", why=argument.why)),
+                "why": _because(argument.why, letter),
                 "sources": letter.cite(argument.sources),
             }
             for argument in server.arguments
@@ -141,7 +145,7 @@ def _server(server: Server, letter: Letter) -> dict[str, Any]:
         "port": server.port,
         "health": server.health,
         "wait": health_line(server),
-        "image": server.facts.image.replace("{version}", server.version or "latest"),
+        "image": image(server),
     }
 
 
@@ -179,7 +183,10 @@ def _result(result: LaunchResult, answer: LaunchAnswer, letter: Letter) -> dict[
         "total": letter.q(memory.total),
         "available": letter.q(memory.available),
         "stacks": [_stack(stack, answer, letter) for stack in result.stacks],
-        "steps": [{"purpose": letter.text(message("launch.because", why=step.why)), "command": step.line} for step in result.steps],
+        "steps": [
+            {"purpose": letter.text(message("launch.because", why=step.why)), "command": step.line}
+            for step in result.steps
+        ],
         "shares": [
             {"part": share.part, "model": share.model, "need": letter.q(share.need), "fraction": share.fraction}
             for share in result.shares
