@@ -195,7 +195,7 @@ def test_cards_that_a_runtime_is_not_known_for_are_refused() -> None:
 
 
 def test_offload_does_not_hide_a_context_beyond_the_model() -> None:
-    found = result(str(real_file(SMOLLM2)), "5090", context=100_000, offload=True)
+    found = result(str(real_file(SMOLLM2)), "5090", context=100_000, concurrency=40, offload=True)
     assert (found.verdict, found.stacks) == ("no", ())
 
 

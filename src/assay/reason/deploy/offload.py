@@ -72,7 +72,7 @@ def _less(model: Model, roles: frozenset[Role], kept: int, total: int) -> Model:
 def _fewer(model: Model, kept: int, total: int) -> Model:
     """The model with `kept` of its layers on the card, weights and caches; counts are rounded up."""
     layers = tuple(layer._replace(count=-(-layer.count * kept // total)) for layer in model.layers)
-    return replace(_less(model, LAYERED, kept, total), layers=tuple(layer for layer in layers if layer.count))
+    return replace(_less(model, LAYERED, kept, total), layers=layers)
 
 
 def _most(fits: Callable[[int], Fit], limit: int) -> tuple[int, Fit] | None:
