@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from packages import SMOLLM2, real_file
 
-from assay.answers import adapters, pinned
+from assay.answers import adapters, pinned, serving
 from assay.answers.asked import CheckRequest
 from assay.answers.check import answer as check
 from assay.answers.launch import LaunchAnswer, answer
@@ -22,6 +22,7 @@ from assay.observe.device.device import Device
 from assay.observe.device.resolve import resolve_device
 from assay.reason.deploy import adapters as room
 from assay.reason.deploy.command import address, one_line, shell, spelled
+from assay.reason.deploy.offload import Offloaded
 from assay.reason.deploy.shares import shared
 from assay.types.gpu import PciId
 from assay.types.launch import Server, Value
@@ -237,6 +238,33 @@ def test_adapters_have_slots_of_the_rank_the_runtime_takes(tmp_path: Path) -> No
     assert "--max-loras 2" in words
     assert "--max-lora-rank 16" in words
     assert "--max-cpu-loras" not in words
+
+
+def test_sglang_counts_requests_without_an_adapter_as_one_more(tmp_path: Path) -> None:
+    words = told(server("Qwen3-8B", OWNER, runtime="sglang", adapters=(adapter(tmp_path),)))
+    assert "--max-loras-per-batch 2" in words
+    assert "--max-lora-rank 12" in words
+
+
+def test_llama_cpp_is_given_adapters_as_gguf_after_they_are_made(tmp_path: Path) -> None:
+    gguf = tmp_path / "tone.gguf"
+    gguf.write_bytes(b"GGUF")
+    path = adapter(tmp_path)
+    found = result(str(real_file(SMOLLM2)), "5090", adapters=(path, str(gguf)))
+    (step,) = found.steps
+    assert step.line == f"python3 convert_lora_to_gguf.py {path} --outfile style.gguf"
+    assert f"--lora style.gguf,{gguf}" in told(found.stacks[0].servers[0])
+    assert found.verdict == "yes"
+
+
+def test_experts_in_host_memory_are_told_by_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = result(str(real_file(SMOLLM2)), "5090").check.fit
+    monkeypatch.setattr(serving, "offloaded", lambda *_: Offloaded(12, None, 5.0 * GIB, plan))
+    found = result(str(real_file(SMOLLM2)), "5090", concurrency=200, offload=True)
+    words = told(found.stacks[0].servers[0])
+    assert "-ngl all" in words
+    assert "-ncmoe 12" in words
+    assert found.verdict == "unknown"
 
 
 def test_slots_are_as_many_as_fit_and_none_makes_it_uncertain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
