@@ -1,6 +1,7 @@
 """Fetches the real files that some tests read: pinned Python packages, checked by digest, unpacked to a cache.
 
-Models, and ptxas, which the compiled proofs are compared with and which the program itself does not need.
+Models, the schema of compose files, and ptxas, which the compiled proofs are compared with; the program itself needs
+none of them.
 
     python tools/fetch_test_models.py [FOLDER]
 
@@ -69,6 +70,19 @@ MODELS = (
         ),
     ),
 )
+SCHEMAS = (
+    ModelFile(
+        "compose-spec.json",
+        (
+            Wheel(
+                "check-jsonschema==0.39.0",
+                "14ce5c94871c551268ea948ffe21e9f1464dc48fb20bf9a4c13deeaaf756cf9b",
+                ("check_jsonschema/builtin_schemas/vendor/compose-spec.json",),
+            ),
+        ),
+    ),
+)
+"""The schema of the Compose Specification (Apache-2.0), as a package carries it."""
 TOOLS = (
     ModelFile(
         "ptxas",
@@ -131,7 +145,7 @@ def main(arguments: list[str]) -> None:
     default = os.environ.get("ASSAY_TEST_MODELS") or Path(__file__).resolve().parents[1] / ".cache" / "models"
     cache = Path(arguments[0] if arguments else default)
     cache.mkdir(parents=True, exist_ok=True)
-    for model in MODELS:
+    for model in (*MODELS, *SCHEMAS):
         print(fetch(model, cache))
     if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
         for tool in TOOLS:

@@ -12,6 +12,7 @@ import pytest
 CACHE = Path(os.environ.get("ASSAY_TEST_MODELS") or Path(__file__).parents[2] / ".cache" / "models")
 SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MINILM = "all-MiniLM-L6-v2.safetensors"
+COMPOSE_SCHEMA = "compose-spec.json"
 GEMMA = "gemma-3-270m-q4_k_m.gguf"
 
 

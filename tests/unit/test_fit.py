@@ -34,9 +34,7 @@ MEMORY = RuntimeMemory(
     compute=None,
     sources=("vllm",),
 )
-VLLM = Runtime(
-    "vllm", "vLLM", "1", ("config",), "model", ("bf16",), "tensor", None, "", "", "", frozenset(), MEMORY, ()
-)
+VLLM = Runtime("vllm", "vLLM", "1", ("config",), "model", ("bf16",), "tensor", frozenset(), MEMORY, ())
 BLIND = VLLM._replace(memory=None, name="Blind")
 
 

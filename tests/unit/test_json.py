@@ -73,6 +73,10 @@ def test_every_schema_is_one(generator: ModuleType) -> None:
         (("check", MODEL, "--gpu", "RTX PRO 6000 Blackwell"), 0),
         (("check", MODEL, "--gpu", "5090", "--gpu", "2x 5090", "--lang", "ru"), 1),
         (("check", MODEL, "--gpu", "H200", "--context", "4096", "--concurrency", "64"), 0),
+        (("launch", MODEL, "--gpu", "RTX PRO 6000 Blackwell", "--compose"), 0),
+        (("launch", MODEL, "--gpu", "5090"), 1),
+        (("launch", MODEL, "--gpu", "H200", "--rag", "--lang", "ru"), 3),
+        (("launch", MODEL, "--gpu", "2x H200", "--runtime", "tensorrt-llm", "--weights", "fp8", "--kv", "fp8"), 3),
         (("profile",), 0),
         (("profile", "set", "ram-gib", "64"), 0),
         (("profile", "set", "ram-gib", "0"), 2),
@@ -97,8 +101,17 @@ def _figures(value: Any) -> list[dict[str, Any]]:
     return []
 
 
+LAUNCH = ("launch", MODEL, "--gpu", "H200")
+
+
 def test_every_source_that_is_cited_stands_in_the_envelope(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("gpu", "5090"), ("check", MODEL, "--gpu", "5090"), ("model", MODEL), ("formats", "5090")):
+    for arguments in (
+        ("gpu", "5090"),
+        ("check", MODEL, "--gpu", "5090"),
+        ("model", MODEL),
+        ("formats", "5090"),
+        LAUNCH,
+    ):
         _, document = _document(capsys, *arguments)
         figures = _figures(document)
         assert len(figures) > 3
@@ -226,3 +239,16 @@ def test_an_error_says_what_it_knows() -> None:
         "offset": 0,
         "candidates": ["a"],
     }
+
+
+def test_a_launch_document_cites_its_flags_and_speaks_the_callers_language(capsys: pytest.CaptureFixture[str]) -> None:
+    _, document = _document(capsys, *LAUNCH)
+    (stack,) = document["results"][0]["stacks"]
+    (server,) = stack["servers"]
+    cited = {name for argument in server["arguments"] for name in argument["sources"]}
+    assert cited
+    assert cited <= document["sources"].keys()
+    _, russian = _document(capsys, *LAUNCH, "--lang", "ru")
+    translated = russian["results"][0]["stacks"][0]["servers"][0]["arguments"]
+    assert all(re.search("[а-я]", argument["why"]) for argument in translated)
+    assert [argument["words"] for argument in translated] == [argument["words"] for argument in server["arguments"]]

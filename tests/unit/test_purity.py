@@ -27,7 +27,7 @@ from assay.types.runtime import KvFormat, Runtime
 layers = (LayerGroup("full", 32, 32, 8, 128, 128),)
 groups = (TensorGroup("mlp", "bf16", 10, 10, 1, 20),)
 model = Model("m", "llama", "bf16", None, groups, layers, exact(20, "B", "documented"), 8, 8, 8, 0, 0, 4096, "config")
-runtime = Runtime("r", "r", None, (), "bf16", (), "tensor", None, "", "", "", frozenset(), None, ())
+runtime = Runtime("r", "r", None, (), "bf16", (), "tensor", frozenset(), None, ())
 card = CardMemory("g", exact(100, "B", "documented"), exact(1, "B", "documented"), 1)
 fit(Setting(model, runtime, card, KvFormat("bf16", 1, 2)), Workload(128, 1, 128))
 print(len(names), foreign, rooms, opened)

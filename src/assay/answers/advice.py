@@ -1,21 +1,18 @@
-"""What to do about a verdict: the command, what to give up, what to mind."""
-
-import shlex
+"""What to do about a verdict: what to give up, what to mind."""
 
 from assay.answers import lacking
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
 from assay.answers.execution import path_of
+from assay.answers.starting import is_missing
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
 from assay.knowledge.catalog.weight_formats import sized, storage
-from assay.reason.memory.cache import FIXED
 from assay.reason.memory.fit import Setting, fit
 from assay.reason.memory.requantize import CONVERTED_ROLES, ElementCost, requantized
 from assay.types.message import Message, message
 from assay.types.plan import Fit, Workload
 
 PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
-MOST_SLOTS = 256
 SMALLER_FORMATS = ("fp8_block128", "nvfp4")
 """What 16-bit weights might be converted to, mildest first; what is lost by it is another question."""
 
@@ -29,38 +26,6 @@ def cost_of(name: str) -> ElementCost:
         )
     block = (found.block_outputs or 0) * (found.block_inputs or 0)
     return ElementCost(name, found.bits, found.scale_bits if block else 0, block)
-
-
-def launch(
-    request: CheckRequest, setting: Setting, workload: Workload, column: tuple[CardCount, ...], slots: int
-) -> str | None:
-    """The command that runs these very weights.
-
-    None where their file is yet to be made, or where a card lacks their numbers and what the runtime then does is not
-    known. `slots` is how many sequences surely fit: a recurrent state is kept for every slot of the scheduler.
-    """
-    engine = setting.runtime
-    if engine.launch is None or _file_is_missing(request, setting) or any(absent(setting, each) for each in column):
-        return None
-    line = engine.launch.format(
-        model=shlex.quote(setting.model.name if setting.model.container == "catalogue" else request.model),
-        context=workload.context,
-        total_context=workload.context * workload.concurrency,
-        concurrency=workload.concurrency,
-    )
-    if any(layer.kind in FIXED for layer in setting.model.layers):
-        line += engine.launch_hybrid.format(slots=min(MOST_SLOTS, slots))
-    if setting.card.cards > 1:
-        line += engine.launch_tensor_parallel.format(cards=setting.card.cards)
-    if request.kv is not None:
-        line += engine.launch_kv.format(kv=request.kv)
-    return line
-
-
-def _file_is_missing(request: CheckRequest, setting: Setting) -> bool:
-    """Whether the weights asked about are not those of the model that was named, or not in a form the runtime loads."""
-    converted = request.weights is not None and request.weights != setting.model.released_format
-    return converted or setting.model.container not in setting.runtime.containers
 
 
 def _smaller_weights(setting: Setting, workload: Workload) -> list[Message]:
@@ -126,7 +91,7 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
 def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
     """What the memory plan does not show: formats the cards lack, files that are yet to be made."""
     said: list[Message] = []
-    if _file_is_missing(request, setting):
+    if is_missing(request, setting):
         said.append(message("check.needs_file", "warning", runtime=setting.runtime.name))
     for entry in column:
         gpu = entry.card.gpu.name

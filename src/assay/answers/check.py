@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import advice, cost_of, launch, refusals, warnings
+from assay.answers.advice import absent, advice, cost_of, refusals, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
 from assay.answers.execution import attention_of, of_model
 from assay.answers.model import answer as read_model
+from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
 from assay.reason.memory.fit import CardMemory, Setting, fit
@@ -134,6 +135,14 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
+def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCount, ...]) -> Setting:
+    """What is fitted on one set of cards: the weakest of them decides."""
+    weakest = _weakest_card(column)
+    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
+    count = sum(entry.number for entry in column)
+    return Setting(model, engine, CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count), kv)
+
+
 def result_of(
     request: CheckRequest,
     model: Model,
@@ -143,11 +152,7 @@ def result_of(
     column: tuple[CardCount, ...],
 ) -> CheckResult:
     """The answer for one set of cards."""
-    count = sum(entry.number for entry in column)
-    weakest = _weakest_card(column)
-    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
-    memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
-    setting = Setting(model, engine, memory, kv)
+    setting = setting_of(model, engine, kv, column)
     answer = fit(setting, workload)
     if model.max_context is not None and workload.context > model.max_context:
         beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
@@ -155,12 +160,14 @@ def result_of(
     refused = refusals(setting, column)
     if refused and answer.verdict == "yes":
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
-    executed = of_model(model, engine.id, weakest.gpu.isa)
+    isa = _weakest_card(column).gpu.isa
+    executed = of_model(model, engine.id, isa)
     answer = _executed(answer, executed, column)
-    attended = attention_of(model, engine.id, weakest.gpu.isa)
+    attended = attention_of(model, engine.id, isa)
     answer = _attended(answer, attended, kv, column)
     speed = _speed(model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
+    runs = answer.verdict == "yes" and not any(absent(setting, each) for each in column)
     return CheckResult(
         cards=column,
         fit=answer,
@@ -169,11 +176,23 @@ def result_of(
         attention=attended,
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
-        launch=launch(request, setting, workload, column, slots) if answer.verdict == "yes" else None,
+        launch=line(request, setting, workload, slots) if runs else None,
     )
 
 
-def _model(request: CheckRequest) -> Model:
+def model_of(request: CheckRequest) -> Model:
+    """The model that was named, its weights converted where others were asked for.
+
+    Raises:
+        BadInput, CannotAnswer: it cannot be read, is an adapter, or how the weights would be stored is not known.
+    """
+    model = _converted(request)
+    if model.container == "adapter":
+        raise MissingKnowledge(message("error.adapter_alone", name=model.name), message("hint.adapter_alone"))
+    return model
+
+
+def _converted(request: CheckRequest) -> Model:
     model = read_model(request.model)
     if request.weights is None or request.weights == model.released_format:
         return model
@@ -194,9 +213,7 @@ def answer(request: CheckRequest) -> CheckAnswer:
     if request.offload or request.adapters:
         asked = "offload" if request.offload else "adapters"
         raise MissingKnowledge(message("error.not_planned_yet", what=asked), message("hint.not_planned_yet"))
-    model = _model(request)
-    if model.container == "adapter":
-        raise MissingKnowledge(message("error.adapter_alone", name=model.name), message("hint.adapter_alone"))
+    model = model_of(request)
     columns, identifications = columns_of(request.gpus)
     engine = runtime(request.runtime or default_runtime(model, columns))
     kv = kv_of(request.kv, engine, model)

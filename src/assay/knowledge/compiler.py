@@ -8,7 +8,7 @@ Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/
 `generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
 `architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`,
-`gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+`launch.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -57,6 +57,7 @@ SINGLE_TABLES = {
     "memory_terms.toml": "memory_term",
     "speed_terms.toml": "speed_term",
     "kv_formats.toml": "kv_format",
+    "launch.toml": "launch",
     "gguf_recipes.toml": "gguf_recipe",
     "attention.toml": "attention",
     "nvidia_probes.toml": "nvidia_probe",

@@ -1,4 +1,4 @@
-"""A runtime as the memory plan and the launch line need it."""
+"""A runtime as the memory plan needs it."""
 
 from typing import Literal, NamedTuple
 
@@ -74,7 +74,7 @@ class RuntimeMemory(NamedTuple):
 
 
 class Runtime(NamedTuple):
-    """A runtime: its id, version, what it loads, which KV types it has, how it splits a model, how it is started.
+    """A runtime: its id, version, what it loads, which KV types it has, how it splits a model.
 
     `needs_hardware` are the number formats that it refuses on cards which do not multiply them.
     """
@@ -86,10 +86,6 @@ class Runtime(NamedTuple):
     kv_default: str
     kv_types: tuple[str, ...]
     split: Split | None
-    launch: str | None
-    launch_tensor_parallel: str
-    launch_kv: str
-    launch_hybrid: str
     needs_hardware: frozenset[str]
     memory: RuntimeMemory | None
     sources: tuple[str, ...]

@@ -157,6 +157,17 @@ def _tensors(path: Path) -> list[StoredTensor]:
     return torch_zip.checkpoint(path).tensors if path.suffix == ".bin" else safetensors.tensors(path)
 
 
+def largest_rank(folder: Path) -> int | None:
+    """The largest rank that an adapter's configuration names, whole or for a module; None where it names none.
+
+    Raises:
+        UnreadableFile, MalformedFile, UnsupportedFile: see `read`.
+    """
+    file = folder / CONFIG
+    said = described(files.read_object(file), str(file))
+    return max((*said.own_ranks, *(() if said.rank is None else (said.rank,))), default=None)
+
+
 def read(folder: Path, name: str) -> Model:
     """The adapter in a folder.
 
