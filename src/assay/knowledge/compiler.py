@@ -7,7 +7,8 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `pci/*.toml`, `generated/*.json` (written by
 programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`, `architectures.toml`,
-`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+`memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`, `gguf_recipes.toml`,
+`log_rows.toml`, `log_causes.toml`, `log_kernels.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -58,6 +59,9 @@ SINGLE_TABLES = {
     "kv_formats.toml": "kv_format",
     "gguf_recipes.toml": "gguf_recipe",
     "nvidia_probes.toml": "nvidia_probe",
+    "log_rows.toml": "log_row",
+    "log_causes.toml": "log_cause",
+    "log_kernels.toml": "log_kernel",
 }
 
 
