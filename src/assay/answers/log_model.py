@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from assay.answers.asked import MAX_CARDS
 from assay.answers.model import answer as read_model
 from assay.answers.weights import by_recipe
 from assay.errors import AssayError
@@ -13,7 +14,6 @@ from assay.types.model import Model
 
 PART = re.compile(r"-\d{5}-of-\d{5}$")
 RECIPE = re.compile(r"[-._](?P<recipe>(?:UD-)?(?:I?Q\d\w*|MXFP4\w*|BF16|F16|F32))$", re.IGNORECASE)
-MAX_CARDS = 16
 
 
 class Named(NamedTuple):

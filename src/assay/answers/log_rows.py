@@ -199,7 +199,7 @@ class Compared:
     def _whole(self) -> list[LogRow]:
         """Weights and cache together may not exceed what the runtime allows itself."""
         log = self.log
-        if log.weights is None or log.kv_memory is None:
+        if log.weights is None or log.kv_memory is None or log.kv_memory.value <= 0:
             return []
         seen = total("B", [("weights", self._seen(log.weights)), ("KV cache", self._seen(log.kv_memory))])
         available = self._missing() if self.fit is None else self.fit.memory.available

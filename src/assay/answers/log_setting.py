@@ -52,16 +52,19 @@ def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
     memory = engine.memory
     if memory is None:
         return engine
-    changes: dict[str, object] = {}
     if memory.fraction is not None:
-        changes["fraction"] = _fraction(log, memory.fraction)
+        memory = memory._replace(fraction=_fraction(log, memory.fraction))
     if log.batched_tokens is not None:
         tokens = _whole(log.batched_tokens, 1)
-        changes |= {"ubatch_tokens": tokens} if memory.ubatch_tokens else {"batched_tokens": (tokens, tokens)}
+        memory = (
+            memory._replace(ubatch_tokens=tokens)
+            if memory.ubatch_tokens
+            else memory._replace(batched_tokens=(tokens, tokens))
+        )
     if log.sequences is not None and log.runtime != "llama.cpp":
         slots = _whole(log.sequences, 1)
-        changes["sequences"] = (slots, slots)
-    return engine._replace(memory=memory._replace(**changes))
+        memory = memory._replace(sequences=(slots, slots))
+    return engine._replace(memory=memory)
 
 
 def _workload(log: ServerLog, model: Model) -> tuple[int, int]:
