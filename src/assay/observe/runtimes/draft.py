@@ -15,16 +15,28 @@ MOST = 200
 Which = Literal["first", "last", "least", "most"]
 
 
+Note = Callable[["Draft", re.Match[str], int], None]
+
+
 class Rule(NamedTuple):
-    """A pattern that is searched in a line, and what its match means."""
+    """What a line may say.
 
+    Attributes:
+        key: a text that every such line holds: looked for first, which is a hundred times cheaper.
+        pattern: what is searched then; what it repeats is bounded, or a hostile line would take its square in time.
+        note: puts the match down.
+        mark: whether such a line shows which runtime wrote the log.
+    """
+
+    key: str
     pattern: re.Pattern[str]
-    note: "Callable[[Draft, re.Match[str], int], None]"
+    note: Note
+    mark: bool
 
 
-def rule(pattern: str, note: "Callable[[Draft, re.Match[str], int], None]") -> Rule:
+def rule(key: str, pattern: str, note: Note, *, mark: bool = False) -> Rule:
     """A rule of a pattern's text."""
-    return Rule(re.compile(pattern), note)
+    return Rule(key, re.compile(pattern), note, mark)
 
 
 def number(text: str) -> float | None:
@@ -135,7 +147,10 @@ class Draft:
 
 def apply(draft: Draft, rules: Iterable[Rule], line: LogLine) -> None:
     """Put down what every rule that matches makes of a line."""
-    for pattern, note in rules:
-        match = pattern.search(line.text)
-        if match is not None:
-            note(draft, match, line.number)
+    text = line.text
+    for key, pattern, note, mark in rules:
+        if key in text:
+            match = pattern.search(text)
+            if match is not None:
+                note(draft, match, line.number)
+                draft.marks += mark

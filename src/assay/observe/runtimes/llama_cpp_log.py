@@ -6,10 +6,6 @@ from collections.abc import Callable
 from assay.observe.runtimes.draft import GIB, MIB, Draft, Rule, apply, count, rule, size
 from assay.types.log import BufferKind, LogLine
 
-MARK = re.compile(
-    r"llama_model_loader:|llama_context:|ggml_(?:cuda|vulkan|metal)_?\w*:|llm_load_|load_tensors:|llama_kv_cache|build_info:"
-    r"|llama_new_context_with_model:|llama_model_load"
-)
 UNITS = {"MiB": MIB, "GiB": GIB, "KiB": 2**10}
 HOSTS = ("CPU", "CUDA_Host", "Vulkan_Host", "ROCm_Host", "SYCL_Host", "Host", "AMX", "BLAS", "RPC")
 """Buffers of host memory begin so."""
@@ -95,47 +91,102 @@ def _allocation(draft: Draft, match: re.Match[str], line: int) -> None:
     draft.trouble("llama_allocation", line, size=size(match["mib"], MIB), device=match["device"])
 
 
-MIB_SIZE = r"buffer size = +(?P<mib>[\d.]+) MiB"
+MIB_SIZE = r"buffer size = {1,40}(?P<mib>[\d.]{1,20}) MiB"
 RULES: tuple[Rule, ...] = (
-    rule(r"(?:^|\s)(?:build|version): (?P<number>\d+ \(\w+\))", _version),
-    rule(r"build_info: (?P<number>\S+)", _version),
-    rule(r"Device (?P<index>\d+): (?P<name>.+?), compute capability (?P<capability>[\d.]+)", _device),
+    rule(" (", r"(?:^|\s)(?:build|version): (?P<number>\d{1,15} \(\w{1,80}\))", _version),
+    rule("build_info:", r"build_info: (?P<number>\S{1,120})", _version, mark=True),
     rule(
-        r"ggml_vulkan: (?P<index>\d+) = (?P<name>.+?) \((?P<capability>\w+)\) \|",
+        "compute capability",
+        r"Device (?P<index>\d{1,15}): (?P<name>.{1,200}?), compute capability (?P<capability>[\d.]{1,20})",
+        _device,
+    ),
+    rule(
+        "ggml_vulkan",
+        r"ggml_vulkan: (?P<index>\d{1,15}) = (?P<name>.{1,200}?) \((?P<capability>\w{1,80})\) \|",
         lambda d, m, n: d.device(f"listed {m[1]}", m[2], n),
+        mark=True,
     ),
-    rule(r"using device (?P<device>\S+) \((?P<name>.+?)\) (?:\([\w:.]+\) )?-", _used),
-    rule(r"(GGML_CUDA_FORCE_\w+): +(\w+)", lambda d, m, n: d.feature(f"{m[1].removeprefix('GGML_CUDA_')} = {m[2]}", n)),
-    rule(r"system_info: (?P<rest>.*)", _system),
-    rule(r"loading model '(?P<path>.+)'", lambda d, m, n: d.text("model", m[1], n)),
+    rule("using device", r"using device (?P<device>\S{1,120}) \((?P<name>.{1,200}?)\) (?:\([\w:.]{1,40}\) )?-", _used),
     rule(
-        r"loaded meta data with .*? tensors from (?P<path>.+?)(?: \(version|$)",
+        "GGML_CUDA_FORCE",
+        r"(GGML_CUDA_FORCE_\w{1,80}): {1,40}(\w{1,80})",
+        lambda d, m, n: d.feature(f"{m[1].removeprefix('GGML_CUDA_')} = {m[2]}", n),
+        mark=True,
+    ),
+    rule("system_info:", r"system_info: (?P<rest>.*)", _system),
+    rule("loading model", r"loading model '(?P<path>.{1,400})'", lambda d, m, n: d.text("model", m[1], n)),
+    rule(
+        "loaded meta data",
+        r"loaded meta data with .{0,200}? tensors from (?P<path>.{1,400}?)(?: \(version|$)",
         lambda d, m, n: d.text("model", m[1], n),
+        mark=True,
     ),
-    rule(r"general\.architecture str += (\S+)", lambda d, m, n: d.text("architecture", m[1], n)),
-    rule(r"- type +(?P<type>\w+): +(?P<tensors>\d+) tensors", _types),
-    rule(r"(?:file type +|model ftype +)= (?P<name>.+?)\s*$", lambda d, m, n: d.text("quantization", m[1], n)),
-    rule(r"(?:file size +|model size +)= (?P<size>[\d.]+) (?P<unit>[KMG]iB)", _file_size),
-    rule(r"offloaded (\d+)/(\d+) layers", _offloaded),
-    rule(rf"load_tensors: +(?P<device>\S+) (?:model )?{MIB_SIZE}", _buffer("model")),
-    rule(rf"(?P<device>\S+) KV {MIB_SIZE}", _buffer("kv")),
-    rule(rf"(?P<device>\S+) RS {MIB_SIZE}", _buffer("state")),
-    rule(rf"(?P<device>\S+) +compute {MIB_SIZE}", _buffer("compute")),
-    rule(rf"(?P<device>\S+) +output {MIB_SIZE}", _buffer("output")),
-    rule(r": n_ctx += (\d+)", lambda d, m, n: d.figure("total_context", m[1], n, which="first")),
-    rule(r": n_ctx_(?:per_)?seq += (\d+)", lambda d, m, n: d.figure("context", m[1], n, which="first")),
-    rule(r": n_seq_max += (\d+)", lambda d, m, n: d.figure("sequences", m[1], n, which="first")),
-    rule(r"n_slots = (\d+), n_ctx_slot = (?P<context>\d+)", _slots),
-    rule(r": n_ubatch += (\d+)", lambda d, m, n: d.figure("batched_tokens", m[1], n, which="first")),
-    rule(r": kv_unified += true", lambda d, _m, _n: d.flags.add("unified")),
-    rule(r": flash_attn += (?P<value>\w+)|Flash Attention (?P<word>enabled|disabled)", _flash),
-    rule(r"K \((?P<k>\w+)\): .*V \((?P<v>\w+)\):", _kv_types),
-    rule(r"c\^KV \((\w+)\)", lambda d, m, n: d.text("kv_type", m[1], n)),
-    rule(r": (mla_attn|fused_moe) += ", lambda d, m, n: d.text("fork", m[1], n)),
-    rule(r"allocating (?P<mib>[\d.]+) MiB on device (?P<device>\d+): cudaMalloc failed", _allocation),
-    rule(r"unknown model architecture: '(\w+)'", lambda d, m, n: d.trouble("llama_architecture", n, name=m[1])),
     rule(
-        r"V cache quantization requires flash_attn|quantized V cache .*requires [Ff]lash",
+        "general.architecture",
+        r"general\.architecture str {1,40}= (\S{1,120})",
+        lambda d, m, n: d.text("architecture", m[1], n),
+        mark=True,
+    ),
+    rule("- type", r"- type {1,40}(?P<type>\w{1,80}): {1,40}(?P<tensors>\d{1,15}) tensors", _types),
+    rule(
+        "type",
+        r"(?:file type {1,40}|model ftype {1,40})= (?P<name>.{1,200}?)\s{0,8}$",
+        lambda d, m, n: d.text("quantization", m[1], n),
+    ),
+    rule("size", r"(?:file size {1,40}|model size {1,40})= (?P<size>[\d.]{1,20}) (?P<unit>[KMG]iB)", _file_size),
+    rule("offloaded", r"offloaded (\d{1,15})/(\d{1,15}) layers", _offloaded),
+    rule(
+        "load_tensors",
+        rf"load_tensors: {1, 40}(?P<device>\S{1, 120}) (?:model )?{MIB_SIZE}",
+        _buffer("model"),
+        mark=True,
+    ),
+    rule("KV buffer", rf"(?P<device>\S+) KV {MIB_SIZE}", _buffer("kv"), mark=True),
+    rule("RS buffer", rf"(?P<device>\S+) RS {MIB_SIZE}", _buffer("state"), mark=True),
+    rule("compute buffer", rf"(?P<device>\S+) +compute {MIB_SIZE}", _buffer("compute"), mark=True),
+    rule("output buffer", rf"(?P<device>\S+) +output {MIB_SIZE}", _buffer("output"), mark=True),
+    rule(
+        "n_ctx",
+        r": n_ctx {1,40}= (\d{1,15})",
+        lambda d, m, n: d.figure("total_context", m[1], n, which="first"),
+        mark=True,
+    ),
+    rule(
+        "seq", r": n_ctx_(?:per_)?seq {1,40}= (\d{1,15})", lambda d, m, n: d.figure("context", m[1], n, which="first")
+    ),
+    rule(
+        "n_seq_max",
+        r": n_seq_max {1,40}= (\d{1,15})",
+        lambda d, m, n: d.figure("sequences", m[1], n, which="first"),
+        mark=True,
+    ),
+    rule("n_ctx_slot", r"n_slots = (\d{1,15}), n_ctx_slot = (?P<context>\d{1,15})", _slots, mark=True),
+    rule(
+        "n_ubatch",
+        r": n_ubatch {1,40}= (\d{1,15})",
+        lambda d, m, n: d.figure("batched_tokens", m[1], n, which="first"),
+        mark=True,
+    ),
+    rule("kv_unified", r": kv_unified {1,40}= true", lambda d, _m, _n: d.flags.add("unified")),
+    rule("lash", r": flash_attn {1,40}= (?P<value>\w{1,80})|Flash Attention (?P<word>enabled|disabled)", _flash),
+    rule("K (", r"K \((?P<k>\w{1,80})\): .{0,80}V \((?P<v>\w{1,80})\):", _kv_types),
+    rule("c^KV", r"c\^KV \((\w{1,80})\)", lambda d, m, n: d.text("kv_type", m[1], n)),
+    rule(" = ", r": (mla_attn|fused_moe) {1,40}= ", lambda d, m, n: d.text("fork", m[1], n)),
+    rule(
+        "cudaMalloc",
+        r"allocating (?P<mib>[\d.]{1,20}) MiB on device (?P<device>\d{1,15}): cudaMalloc failed",
+        _allocation,
+        mark=True,
+    ),
+    rule(
+        "unknown model architecture",
+        r"unknown model architecture: '(\w{1,80})'",
+        lambda d, m, n: d.trouble("llama_architecture", n, name=m[1]),
+        mark=True,
+    ),
+    rule(
+        "lash",
+        r"V cache quantization requires flash_attn|quantized V cache .{0,80}requires [Ff]lash",
         lambda d, _m, n: d.trouble("llama_value_cache", n),
     ),
 )
@@ -149,7 +200,6 @@ class LlamaCpp:
 
     def feed(self, line: LogLine) -> None:
         """Take a line."""
-        self.draft.marks += MARK.search(line.text) is not None
         apply(self.draft, RULES, line)
 
     def close(self) -> Draft:

@@ -16,18 +16,15 @@ from assay.observe.runtimes.vllm_log import Vllm
 from assay.types.log import LogLine, ServerLog
 from assay.types.message import message
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 8 * 2**20
 """A start takes some 100 KB; what follows are requests."""
-MAX_LINE = 2**16
+MAX_LINE = 2**14
 """Characters of a line that are read; engine configurations have some 5,000."""
 CHUNK = 2**16
 STANDARD_INPUT = "-"
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-WORTH_READING = re.compile(
-    r"[Mm]emory|KV|[Cc]ache|LLM engine|args|max_|Using|Use |Selected|took|architecture|GPU|Error|quantiz|device"
-    r"|buffer|llama|llm_load|load_tensors|print_info|system_info|build|version|Device|n_|offloaded|kv_|flash|Flash"
-    r"|tensors|allocat|weight|graph|backend|capability|heads|pid=|size|load_model|Found"
-)
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What moves a terminal's cursor without an escape."""
 MARKS = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be", codecs.BOM_UTF8: "utf-8"}
 """What a file begins with where a shell on Windows wrote it."""
 
@@ -76,16 +73,15 @@ def _clean(lines: Iterator[LogLine]) -> Iterator[LogLine]:
     for number, text in lines:
         bare = ESCAPES.sub("", text) if "\x1b" in text else text
         for part in bare.split("\r"):
-            yield LogLine(number, part)
+            yield LogLine(number, part if part.isprintable() else CONTROLS.sub("", part))
 
 
 def parse(lines: Iterator[LogLine]) -> ServerLog | None:
     """The log of the runtime that most lines speak of, or None where none does."""
     readers = (Vllm(), LlamaCpp(), Sglang())
     for line in lines:
-        if WORTH_READING.search(line.text):
-            for reader in readers:
-                reader.feed(line)
+        for reader in readers:
+            reader.feed(line)
     draft = max((reader.close() for reader in readers), key=lambda found: found.marks)
     return draft.freeze() if draft.marks else None
 

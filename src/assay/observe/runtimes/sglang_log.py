@@ -8,10 +8,7 @@ import re
 from assay.observe.runtimes.draft import GIB, Draft, Rule, apply, number, rounding, rule
 from assay.types.log import LogFigure, LogLine
 
-MARK = re.compile(
-    r"server_args=|sglang|Load weight (?:begin|end)\.|KV Cache is allocated\.|max_total_num_tokens=|Memory pool end\."
-)
-VALUE = r"'?(?P<value>[^',(){}\[\]\s]+)"
+VALUE = r"'?(?P<value>[^',(){}\[\]\s]{1,300})"
 FIGURES: tuple[tuple[str, str], ...] = (
     ("context_length", "context"),
     ("max_running_requests", "sequences"),
@@ -76,36 +73,64 @@ def _rank(draft: Draft, match: re.Match[str], line: int) -> None:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(r"server_args=(?P<rest>.*)", _arguments),
-    rule(r"Load weight end\.(?P<rest>.*?)mem usage=(?P<gb>[\d.]+) GB", _weights),
+    rule("server_args=", r"server_args=(?P<rest>.*)", _arguments, mark=True),
     rule(
-        r"KV Cache is allocated\. (?:dtype: (?P<dtype>[\w.]+), )?#tokens: (?P<tokens>\d+), "
-        r"(?:K size: (?P<k>[\d.]+) GB, V size: (?P<v>[\d.]+) GB|KV size: (?P<both>[\d.]+) GB)",
+        "Load weight end", r"Load weight end\.(?P<rest>.{0,200}?)mem usage=(?P<gb>[\d.]{1,20}) GB", _weights, mark=True
+    ),
+    rule(
+        "KV Cache is allocated",
+        r"KV Cache is allocated\. (?:dtype: (?P<dtype>[\w.]{1,80}), )?#tokens: (?P<tokens>\d{1,15}), "
+        r"(?:K size: (?P<k>[\d.]{1,20}) GB, V size: (?P<v>[\d.]{1,20}) GB|KV size: (?P<both>[\d.]{1,20}) GB)",
         _pool,
+        mark=True,
     ),
-    rule(r"conv_state size: (?P<conv>[\d.]+) ?GB, ssm_state size: (?P<ssm>[\d.]+) ?GB", _state),
-    rule(r"Using KV cache dtype: (?:torch\.)?(\w+)", lambda d, m, n: d.text("kv_type", m[1], n)),
     rule(
-        r"Capture (?:cuda|npu) graph end\..*?mem usage=(-?[\d.]+) GB",
+        "ssm_state",
+        r"conv_state size: (?P<conv>[\d.]{1,20}) ?GB, ssm_state size: (?P<ssm>[\d.]{1,20}) ?GB",
+        _state,
+        mark=True,
+    ),
+    rule("KV cache dtype", r"Using KV cache dtype: (?:torch\.)?(\w{1,80})", lambda d, m, n: d.text("kv_type", m[1], n)),
+    rule(
+        "graph end",
+        r"Capture (?:cuda|npu) graph end\..{0,200}?mem usage=(-?[\d.]{1,20}) GB",
         lambda d, m, n: d.figure("graphs", m[1], n, GIB, "most"),
-    ),
-    rule(r"max_total_num_tokens=(\d+)", lambda d, m, n: d.figure("kv_tokens", m[1], n)),
-    rule(r"max_running_requests=(\d+)", lambda d, m, n: d.figure("sequences", m[1], n)),
-    rule(r"context_len=(\d+)", lambda d, m, n: d.figure("context", m[1], n)),
-    rule(r"(?:Use|Using) (\w+) (?:as )?attention backend", lambda d, m, n: d.select("attention", m[1], "", n)),
-    rule(r"Using hybrid linear attention backend", lambda d, _m, n: d.select("attention", "hybrid linear", "", n)),
-    rule(
-        r"Linear attention kernel backend: (\S.*)", lambda d, m, n: d.select("attention", m[1], "linear attention", n)
+        mark=True,
     ),
     rule(
-        r"weights leave no GPU memory for the KV cache|Not enough memory.*mem-fraction-static",
+        "max_total_num_tokens=",
+        r"max_total_num_tokens=(\d{1,15})",
+        lambda d, m, n: d.figure("kv_tokens", m[1], n),
+        mark=True,
+    ),
+    rule("max_running_requests=", r"max_running_requests=(\d{1,15})", lambda d, m, n: d.figure("sequences", m[1], n)),
+    rule("context_len=", r"context_len=(\d{1,15})", lambda d, m, n: d.figure("context", m[1], n)),
+    rule(
+        "attention backend",
+        r"(?:Use|Using) (\w{1,80}) (?:as )?attention backend",
+        lambda d, m, n: d.select("attention", m[1], "", n),
+    ),
+    rule(
+        "hybrid linear",
+        r"Using hybrid linear attention backend",
+        lambda d, _m, n: d.select("attention", "hybrid linear", "", n),
+    ),
+    rule(
+        "Linear attention kernel",
+        r"Linear attention kernel backend: (\S.*)",
+        lambda d, m, n: d.select("attention", m[1], "linear attention", n),
+    ),
+    rule(
+        "KV cache",
+        r"weights leave no GPU memory for the KV cache|Not enough memory.{0,120}mem-fraction-static",
         lambda d, _m, n: d.trouble("sglang_no_kv", n),
     ),
     rule(
-        r"(?:OutOfMemoryError|CUDA out of memory)(?:.*?Tried to allocate ([\d.]+) (GiB|MiB))?",
+        "emory",
+        r"(?:OutOfMemoryError|CUDA out of memory)(?:.{0,200}?Tried to allocate ([\d.]{1,20}) (GiB|MiB))?",
         lambda d, m, n: d.trouble("out_of_memory", n, asked=f"{m[1]} {m[2]}" if m[1] else "?"),
     ),
-    rule(r"^\[[\d\-: ]+ TP(\d{1,3})[\] ]", _rank),
+    rule(" TP", r"^\[[\d\-: ]+ TP(\d{1,3})[\] ]", _rank),
 )
 
 
@@ -117,7 +142,6 @@ class Sglang:
 
     def feed(self, line: LogLine) -> None:
         """Take a line."""
-        self.draft.marks += MARK.search(line.text) is not None
         apply(self.draft, RULES, line)
 
     def close(self) -> Draft:

@@ -5,10 +5,6 @@ import re
 from assay.observe.runtimes.draft import GIB, Draft, Rule, apply, count, rule, size
 from assay.types.log import LogLine
 
-MARK = re.compile(
-    r"vLLM API server|LLM engine (?:\(v|with config)|EngineCore|GPU KV cache size:|Available KV cache memory:"
-    r"|(?:gpu_worker|gpu_model_runner|kv_cache_utils|model_runner|api_server)\.py:\d+\]"
-)
 ARGUMENTS: tuple[tuple[str, str], ...] = (
     ("max_model_len", "context"),
     ("max_num_seqs", "sequences"),
@@ -24,7 +20,7 @@ TEXTS: tuple[tuple[str, str], ...] = (
     ("kv_cache_dtype", "kv_type"),
     ("dtype", "dtype"),
 )
-VALUE = r"'?(?P<value>[^',(){}\[\]\s]+)"
+VALUE = r"'?(?P<value>[^',(){}\[\]\s]{1,300})"
 BACKENDS = {"Flash Attention": "FLASH_ATTN", "Triton": "TRITON_ATTN", "FlashInfer": "FLASHINFER"}
 """Names of older releases -> those of newer ones."""
 
@@ -91,56 +87,128 @@ def _weight_only(draft: Draft, match: re.Match[str], line: int) -> None:
 
 
 RULES: tuple[Rule, ...] = (
-    rule(r"vLLM API server version (?P<version>\S+)", _start),
-    rule(r"non-default args: (?P<rest>\{.*)", _arguments),
-    rule(r"Initializing an? (?:V\d )?LLM engine (?:\(v(?P<version>[^)]+)\) )?with config: (?P<rest>.*)", _engine),
-    rule(r"Using max model len (\d+)", lambda d, m, n: d.figure("context", m[1], n, which="first")),
-    rule(r"max_num_batched_tokens=(\d+)\.", lambda d, m, n: d.figure("batched_tokens", m[1], n)),
-    rule(r"Resolved architecture: (\w+)", lambda d, m, n: d.text("architecture", m[1], n)),
-    rule(r"Found GPU(?P<index>\d+) (?P<name>.+?) which is of cuda capability (?P<capability>\d+\.\d+)", _found_device),
-    rule(r"device_name=([\w-]+)", lambda d, m, n: d.device("0", m[1].replace("_", " "), n)),
+    rule("vLLM API server", r"vLLM API server version (?P<version>\S+)", _start, mark=True),
+    rule("non-default args", r"non-default args: (?P<rest>\{.*)", _arguments, mark=True),
     rule(
-        r"Model loading took (-?[\d.]+) GiB|Loading model weights took (-?[\d.]+) GB",
+        "LLM engine",
+        r"Initializing an? (?:V\d )?LLM engine (?:\(v(?P<version>[^)]{1,120})\) )?with config: (?P<rest>.*)",
+        _engine,
+        mark=True,
+    ),
+    rule(
+        "Using max model len",
+        r"Using max model len (\d{1,15})",
+        lambda d, m, n: d.figure("context", m[1], n, which="first"),
+    ),
+    rule(
+        "max_num_batched_tokens=",
+        r"max_num_batched_tokens=(\d{1,15})\.",
+        lambda d, m, n: d.figure("batched_tokens", m[1], n),
+    ),
+    rule(
+        "Resolved architecture", r"Resolved architecture: (\w{1,80})", lambda d, m, n: d.text("architecture", m[1], n)
+    ),
+    rule(
+        "Found GPU",
+        r"Found GPU(?P<index>\d{1,15}) (?P<name>.{1,200}?) which is of cuda capability (?P<capability>\d{1,4}\.\d)",
+        _found_device,
+    ),
+    rule("device_name=", r"device_name=([\w-]{1,80})", lambda d, m, n: d.device("0", m[1].replace("_", " "), n)),
+    rule(
+        "took",
+        r"Model loading took (-?[\d.]{1,20}) GiB|Loading model weights took (-?[\d.]{1,20}) GB",
         lambda d, m, n: d.figure("weights", m[1] or m[2], n, GIB, "most"),
+        mark=True,
     ),
-    rule(r"Available KV cache memory: (-?[\d.]+) GiB", lambda d, m, n: d.figure("kv_memory", m[1], n, GIB, "least")),
-    rule(r"GPU KV cache size: ([\d,]+) tokens", lambda d, m, n: d.figure("kv_tokens", m[1], n, which="least")),
-    rule(r"Maximum concurrency for (?P<tokens>[\d,]+) tokens per request: (?P<times>[\d.]+)x", _concurrency),
     rule(
-        r"Graph capturing finished in .*?took (-?[\d.]+) GiB", lambda d, m, n: d.figure("graphs", m[1], n, GIB, "most")
+        "Available KV cache",
+        r"Available KV cache memory: (-?[\d.]{1,20}) GiB",
+        lambda d, m, n: d.figure("kv_memory", m[1], n, GIB, "least"),
+        mark=True,
     ),
-    rule(r"CUDA graph memory profiling is enabled", lambda d, _m, _n: d.flags.add("graphs_profiled")),
-    rule(r"current --gpu-memory-utilization=([\d.]+)", lambda d, m, n: d.figure("utilization", m[1], n)),
     rule(
-        r"esired GPU memory utilization (?:is )?\(([\d.]+), [\d.]+ GiB\)",
+        "GPU KV cache size",
+        r"GPU KV cache size: ([\d,]{1,20}) tokens",
+        lambda d, m, n: d.figure("kv_tokens", m[1], n, which="least"),
+        mark=True,
+    ),
+    rule(
+        "Maximum concurrency",
+        r"Maximum concurrency for (?P<tokens>[\d,]{1,20}) tokens per request: (?P<times>[\d.]{1,20})x",
+        _concurrency,
+        mark=True,
+    ),
+    rule(
+        "Graph capturing",
+        r"Graph capturing finished in .{0,200}?took (-?[\d.]{1,20}) GiB",
+        lambda d, m, n: d.figure("graphs", m[1], n, GIB, "most"),
+        mark=True,
+    ),
+    rule(
+        "CUDA graph memory profiling",
+        r"CUDA graph memory profiling is enabled",
+        lambda d, _m, _n: d.flags.add("graphs_profiled"),
+    ),
+    rule(
+        "--gpu-memory-utilization=",
+        r"current --gpu-memory-utilization=([\d.]{1,20})",
         lambda d, m, n: d.figure("utilization", m[1], n),
     ),
-    rule(r"x gpu_memory_utilization \(([\d.]+)\)", lambda d, m, n: d.figure("utilization", m[1], n)),
     rule(
-        r"model weights take (?P<weights>[\d.]+)\s?GiB; non_torch_memory takes (?P<other>-?[\d.]+)\s?GiB; "
-        r"PyTorch activation peak memory takes (?P<peak>-?[\d.]+)\s?GiB",
-        _split_of_memory,
+        "esired GPU memory",
+        r"esired GPU memory utilization (?:is )?\(([\d.]{1,20}), [\d.]{1,20} GiB\)",
+        lambda d, m, n: d.figure("utilization", m[1], n),
     ),
     rule(
-        r"Actual usage is (?P<weights>[\d.]+) GiB for weight, (?P<peak>-?[\d.]+) GiB for peak activation, "
-        r"(?P<other>-?[\d.]+) GiB for non-torch",
-        _split_of_memory,
+        "gpu_memory_utilization (",
+        r"x gpu_memory_utilization \(([\d.]{1,20})\)",
+        lambda d, m, n: d.figure("utilization", m[1], n),
     ),
-    rule(r"Selected (\S+) for (\w+)", lambda d, m, n: d.select("linear", m[1], m[2], n)),
-    rule(r"Using (\S+) for (\w+ GEMM)", lambda d, m, n: d.select("linear", m[1], m[2], n)),
-    rule(r"Using '?(?P<name>[\w.-]+?)'? (?P<target>\w+) MoE backend", _moe),
     rule(
-        r"Using (?:AttentionBackendEnum\.)?(?P<name>Flash Attention|[\w-]+)(?: (?P<target>MLA prefill))?"
+        "non_torch_memory",
+        r"model weights take (?P<weights>[\d.]{1,20})\s?GiB; non_torch_memory takes (?P<other>-?[\d.]{1,20})\s?GiB; "
+        r"PyTorch activation peak memory takes (?P<peak>-?[\d.]{1,20})\s?GiB",
+        _split_of_memory,
+        mark=True,
+    ),
+    rule(
+        "Actual usage is",
+        r"Actual usage is (?P<weights>[\d.]{1,20}) GiB for weight, (?P<peak>-?[\d.]{1,20}) GiB for peak activation, "
+        r"(?P<other>-?[\d.]{1,20}) GiB for non-torch",
+        _split_of_memory,
+        mark=True,
+    ),
+    rule("Selected ", r"Selected (\S{1,120}) for (\w{1,80})", lambda d, m, n: d.select("linear", m[1], m[2], n)),
+    rule(" GEMM", r"Using (\S{1,120}) for (\w{1,80} GEMM)", lambda d, m, n: d.select("linear", m[1], m[2], n)),
+    rule("MoE backend", r"Using '?(?P<name>[\w.-]{1,80}?)'? (?P<target>\w{1,80}) MoE backend", _moe),
+    rule(
+        " backend",
+        r"Using (?:AttentionBackendEnum\.)?(?P<name>Flash Attention|[\w-]{1,80})(?: (?P<target>MLA prefill))?"
         r"(?: attention)? backend(?: out of|\.| on V\d engine)",
         _attention,
     ),
-    rule(r"Using backend (?:AttentionBackendEnum\.)?(\S+) for vit", lambda d, m, n: d.select("vision", m[1], "vit", n)),
-    rule(r"Using FlashAttention version (\d)", lambda d, m, n: d.select("attention", f"FlashAttention {m[1]}", "", n)),
-    rule(r"does not have native support for (?P<format>FP\d) computation", _weight_only),
-    rule(r"No available memory for the cache blocks", lambda d, _m, n: d.trouble("vllm_no_kv", n)),
     rule(
-        r"max seq len \((\d+)\), \(([\d.]+) GiB KV cache is needed, which is larger than the available KV cache "
-        r"memory \((-?[\d.]+) GiB\)\.(?:.*?maximum model length is (\d+))?",
+        "for vit",
+        r"Using backend (?:AttentionBackendEnum\.)?(\S{1,120}) for vit",
+        lambda d, m, n: d.select("vision", m[1], "vit", n),
+    ),
+    rule(
+        "FlashAttention version",
+        r"Using FlashAttention version (\d)",
+        lambda d, m, n: d.select("attention", f"FlashAttention {m[1]}", "", n),
+    ),
+    rule("native support", r"does not have native support for (?P<format>FP\d) computation", _weight_only),
+    rule(
+        "No available memory",
+        r"No available memory for the cache blocks",
+        lambda d, _m, n: d.trouble("vllm_no_kv", n),
+        mark=True,
+    ),
+    rule(
+        "KV cache is needed",
+        r"max seq len \((\d{1,15})\), "
+        r"\(([\d.]{1,20}) GiB KV cache is needed, which is larger than the available KV cache "
+        r"memory \((-?[\d.]{1,20}) GiB\)\.(?:.{0,200}?maximum model length is (\d{1,15}))?",
         lambda d, m, n: d.trouble(
             "vllm_context_kv",
             n,
@@ -149,34 +217,47 @@ RULES: tuple[Rule, ...] = (
             room=size(m[3]),
             most=count(m[4]),
         ),
+        mark=True,
     ),
     rule(
-        r"max seq len \((\d+)\) is larger than the maximum number of tokens that can be stored in KV cache \((\d+)\)",
+        "that can be stored in KV cache",
+        r"max seq len \((\d{1,15})\) is larger than the maximum number "
+        r"of tokens that can be stored in KV cache \((\d{1,15})\)",
         lambda d, m, n: d.trouble("vllm_context_tokens", n, context=count(m[1]), most=count(m[2])),
+        mark=True,
     ),
     rule(
-        r"max_model_len \((\d+)\) is greater than the derived max_model_len \(\w+=(\d+)",
+        "derived max_model_len",
+        r"max_model_len \((\d{1,15})\) is greater than the derived max_model_len \(\w{1,80}=(\d{1,15})",
         lambda d, m, n: d.trouble("vllm_context_model", n, context=count(m[1]), most=count(m[2])),
+        mark=True,
     ),
     rule(
-        r"Free memory on device.*? \(([\d.]+)/([\d.]+) GiB\) on startup is less than desired GPU memory utilization",
+        "on startup is less",
+        r"Free memory on device.{0,200}? \(([\d.]{1,20})/([\d.]{1,20}) GiB\) on startup is less than desired",
         lambda d, m, n: d.trouble("vllm_memory_taken", n, free=size(m[1]), size=size(m[2])),
+        mark=True,
     ),
     rule(
-        r"quantization method (\w+) is not supported for the current GPU\. "
-        r"Minimum capability: (\d+)\. Current capability: (\d+)",
+        "quantization method",
+        r"quantization method (\w{1,80}) is not supported for the current GPU\. "
+        r"Minimum capability: (\d{1,15})\. Current capability: (\d{1,15})",
         lambda d, m, n: d.trouble("vllm_quantization", n, method=m[1], least=m[2], have=m[3]),
     ),
     rule(
-        r"attention heads \((\d+)\) must be divisible by tensor parallel size \((\d+)\)",
+        "attention heads (",
+        r"attention heads \((\d{1,15})\) must be divisible by tensor parallel size \((\d{1,15})\)",
         lambda d, m, n: d.trouble("vllm_heads", n, heads=count(m[1]), ranks=count(m[2])),
     ),
     rule(
-        r"(?:OutOfMemoryError|CUDA out of memory)(?:.*?Tried to allocate ([\d.]+) (GiB|MiB))?",
+        "emory",
+        r"(?:OutOfMemoryError|CUDA out of memory)(?:.{0,200}?Tried to allocate ([\d.]{1,20}) (GiB|MiB))?",
         lambda d, m, n: d.trouble("out_of_memory", n, asked=f"{m[1]} {m[2]}" if m[1] else "?"),
     ),
 )
-HEAD = re.compile(r"\(\w+ pid=|\(\w+\)|(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d|\[[\d-]{10}|\[\w+\.py:\d+\]|\w*Error:")
+HEAD = re.compile(
+    r"\(\w{1,80} pid=|\(\w{1,80}\)|(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d|\[[\d-]{10}|\[\w{1,80}\.py:\d+\]|\w*Error:"
+)
 """How a record begins: a process, or a level with a date."""
 WRAPPED_FROM, RECORD_BYTES = 80, 2**15
 """A line of so many characters may have been wrapped by a terminal; a record of more is no configuration."""
@@ -209,5 +290,4 @@ class Vllm:
     def _take(self, record: LogLine | None) -> None:
         if record is None:
             return
-        self.draft.marks += MARK.search(record.text) is not None
         apply(self.draft, RULES, record)
