@@ -95,9 +95,20 @@ def test_the_longest_log_that_is_read_costs_little(tmp_path: Path) -> None:
 
 def test_patterns_do_not_run_away(tmp_path: Path) -> None:
     path = tmp_path / "server.log"
-    starts = ("Using ", "Actual usage is 1", "max seq len (1), (1", "non-default args: {", "x" * 100, "Selected for ")
+    starts = (
+        "Using ",
+        "Actual usage is 1",
+        "max seq len (1), (1",
+        "non-default args: {",
+        "x" * 100,
+        "Selected for ",
+        "KV buffer",
+        "compute buffer ",
+        "load_tensors: ",
+    )
     for start in starts:
-        text = GOOD + (start + "1" * 60_000) + "\n" + start * 5000 + "\n" + (start * 1000 + "\n") * 50
+        words = (start.strip() + "x" * 16_000 + "\n") * 100
+        text = GOOD + words + (start + "1" * 60_000) + "\n" + start * 5000 + "\n" + (start * 1000 + "\n") * 50
         path.write_text(text, encoding="utf-8")
         begun = time.process_time()
         read(str(path))
@@ -111,7 +122,7 @@ def test_patterns_do_not_run_away(tmp_path: Path) -> None:
         "Model loading took 9" + "9" * 400 + " GiB\n",
         "GPU KV cache size: ,,, tokens\n",
         "Maximum concurrency for 0 tokens per request: 0x\n",
-        "max seq len (9999999999), (. GiB KV cache is needed, which is larger than the available KV cache memory (. GiB).",
+        "max seq len (9999999999), (. GiB KV cache is needed, which is larger than the available KV cache memory (.",
         "llama_context: n_ctx = 99999999999999999999999\nload_tensors: CUDA0 model buffer size = ..... MiB\n",
         "KV Cache is allocated. #tokens: 0, K size: . GB, V size: 1.. GB\n",
         "GPU KV cache size: 0 tokens\n",

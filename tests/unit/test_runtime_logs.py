@@ -148,6 +148,10 @@ def test_llama_cpp_buffers_types_and_devices() -> None:
     assert dict(found.tensor_types) == {"f32": 241, "q4_K": 289, "q6_K": 49}
     kv = {one.device: one.figure.value / MIB for one in found.buffers if one.kind == "kv"}
     assert kv == {"CUDA0": 384, "CUDA1": 1152}
+    model = {one.device: one.figure.value / MIB for one in found.buffers if one.kind == "model"}
+    assert model == {"CPU_Mapped": 17447.91, "CUDA0": 135.76, "CUDA1": 648.66}
+    compute = [one.figure.value / MIB for one in found.buffers if one.kind == "compute"]
+    assert compute == pytest.approx([1080, 1080, 36.01])
     assert found.offloaded == (49, 49)
     assert found.kv_type is not None
     assert found.kv_type.text == "f16"

@@ -91,6 +91,8 @@ def _allocation(draft: Draft, match: re.Match[str], line: int) -> None:
     draft.trouble("llama_allocation", line, size=size(match["mib"], MIB), device=match["device"])
 
 
+SPACES = " {1,40}"
+DEVICE = r"(?P<device>\S{1,60})"
 MIB_SIZE = r"buffer size = {1,40}(?P<mib>[\d.]{1,20}) MiB"
 RULES: tuple[Rule, ...] = (
     rule(" (", r"(?:^|\s)(?:build|version): (?P<number>\d{1,15} \(\w{1,80}\))", _version),
@@ -137,14 +139,14 @@ RULES: tuple[Rule, ...] = (
     rule("offloaded", r"offloaded (\d{1,15})/(\d{1,15}) layers", _offloaded),
     rule(
         "load_tensors",
-        rf"load_tensors: {1, 40}(?P<device>\S{1, 120}) (?:model )?{MIB_SIZE}",
+        rf"load_tensors:{SPACES}{DEVICE} (?:model )?{MIB_SIZE}",
         _buffer("model"),
         mark=True,
     ),
-    rule("KV buffer", rf"(?P<device>\S+) KV {MIB_SIZE}", _buffer("kv"), mark=True),
-    rule("RS buffer", rf"(?P<device>\S+) RS {MIB_SIZE}", _buffer("state"), mark=True),
-    rule("compute buffer", rf"(?P<device>\S+) +compute {MIB_SIZE}", _buffer("compute"), mark=True),
-    rule("output buffer", rf"(?P<device>\S+) +output {MIB_SIZE}", _buffer("output"), mark=True),
+    rule("KV buffer", rf"{DEVICE} KV {MIB_SIZE}", _buffer("kv"), mark=True),
+    rule("RS buffer", rf"{DEVICE} RS {MIB_SIZE}", _buffer("state"), mark=True),
+    rule("compute buffer", rf"{DEVICE}{SPACES}compute {MIB_SIZE}", _buffer("compute"), mark=True),
+    rule("output buffer", rf"{DEVICE}{SPACES}output {MIB_SIZE}", _buffer("output"), mark=True),
     rule(
         "n_ctx",
         r": n_ctx {1,40}= (\d{1,15})",
