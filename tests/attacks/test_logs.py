@@ -147,15 +147,24 @@ def test_no_escape_reaches_the_terminal(tmp_path: Path, capsys: pytest.CaptureFi
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", capsys.readouterr().out)
 
 
-def test_a_path_that_a_log_names_is_never_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_path_that_a_log_names_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A FIFO would be waited for, a folder read; a name like a hub's id would be fetched."""
+    from assay.observe.checkpoint import hub
+    from assay.observe.checkpoint import read as checkpoint
+
+    opened: list[object] = []
+    monkeypatch.setattr(hub, "read_model", lambda *names: opened.append(names))
+    monkeypatch.setattr(checkpoint, "_from_path", opened.append)
     os.mkfifo(tmp_path / "model.gguf")
     for name in (str(tmp_path / "model.gguf"), "owner/no-such-model", "hf:owner/name", "/etc/passwd", "~root/x"):
         path = tmp_path / "server.log"
         loaded = f"loaded meta data with 1 key-value pairs and 1 tensors from {name} (version"
-        path.write_text(f"llama_model_loader: {loaded}\nload_tensors: CUDA0 model buffer size = 1.00 MiB\n")
-        assert main(["diagnose", "--log", str(path)]) == 0
-    assert "is not in the catalogue" not in capsys.readouterr().err
+        buffers = "load_tensors: CUDA0 model buffer size = 1.00 MiB"
+        engine = f"Initializing a V1 LLM engine (v0.30.0) with config: model='{name}', dtype=torch.bfloat16"
+        for text in (f"llama_model_loader: {loaded}\n{buffers}\n", f"{engine}\n{GOOD}"):
+            path.write_text(text, encoding="utf-8")
+            assert main(["diagnose", "--log", str(path)]) == 0
+    assert not opened
 
 
 def test_a_cyrillic_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

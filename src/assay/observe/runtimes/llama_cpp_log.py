@@ -92,7 +92,7 @@ def _allocation(draft: Draft, match: re.Match[str], line: int) -> None:
 
 
 SPACES = " {1,40}"
-DEVICE = r"(?P<device>\S{1,60})"
+DEVICE = r"(?<!\S)(?P<device>\S{1,60})"
 MIB_SIZE = r"buffer size = {1,40}(?P<mib>[\d.]{1,20}) MiB"
 RULES: tuple[Rule, ...] = (
     rule(" (", r"(?:^|\s)(?:build|version): (?P<number>\d{1,15} \(\w{1,80}\))", _version),
