@@ -35,8 +35,10 @@ EXITS = (
     (0, "answered, yes"),
     (
         1,
-        ("answered, no (`check`: it does not fit; `prove`: a claim of the catalogue is contradicted; "
-        "`diagnose`: a prediction did not hold)"),
+        (
+            "answered, no (`check`: it does not fit; `prove`: a claim of the catalogue is contradicted; "
+            "`diagnose`: a prediction did not hold)"
+        ),
     ),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),
     (3, "cannot answer: knowledge or evidence is missing, or an extra is not installed"),

@@ -19,12 +19,13 @@ SOURCE = Path(__file__).parents[2] / "src"
 LOGS = Path(__file__).parents[1] / "fixtures" / "logs"
 GOOD = "INFO 01-01 00:00:00 [gpu_worker.py:1] Available KV cache memory: 1.00 GiB\n"
 PROGRAM = """
-import resource, sys, time
+import sys, time
 from assay.cli.main import main
 started = time.process_time()
 code = main(["diagnose", "--log", sys.argv[1]])
 used = time.process_time() - started
-print(code, used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(code, used, int(peak) / 1024, file=sys.stderr)
 """
 
 

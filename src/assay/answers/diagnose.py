@@ -9,6 +9,7 @@ from assay.answers.log_rows import Compared, LogRow
 from assay.answers.log_setting import asked_of
 from assay.errors import UnknownGpu
 from assay.knowledge.catalog.logs import Cause, causes
+from assay.knowledge.catalog.runtimes import runtime
 from assay.observe.runtimes.read import read
 from assay.types.gpu import Identification
 from assay.types.log import ServerLog
@@ -176,8 +177,12 @@ def _columns(
     return [_ranked(column, log) for column in columns], identifications, said
 
 
-def _remarks(log: ServerLog) -> list[Message]:
+def _remarks(log: ServerLog, *, predicted: bool) -> list[Message]:
     found = []
+    engine = runtime(log.runtime)
+    if predicted and log.version is not None and engine.version and engine.version not in log.version.text:
+        said = log.version.text
+        found.append(message("diagnose.other_version", runtime=engine.name, known=engine.version, version=said))
     if log.fork is not None:
         found.append(message("diagnose.fork", "warning", word=log.fork.text, line=log.fork.line))
     if log.pipeline_parallel is not None and log.pipeline_parallel.value > 1:
@@ -206,5 +211,5 @@ def answer(request: DiagnoseRequest) -> DiagnoseAnswer:
         named.model,
         tuple(identifications),
         results,
-        (*named.messages, *said, *_remarks(log)),
+        (*named.messages, *said, *_remarks(log, predicted=any(result.workload for result in results))),
     )
