@@ -170,7 +170,7 @@ def test_a_path_that_a_log_names_is_never_opened(tmp_path: Path, monkeypatch: py
 
 def test_a_cyrillic_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "журнал запуска.log"
-    path.write_bytes((LOGS / "vllm-gpt-oss-120b-4x-a100.log").read_bytes())
+    path.write_bytes((LOGS / "vllm-nemotron-3-nano-gb10.log").read_bytes())
     assert main(["diagnose", "--log", str(path), "--lang", "ru"]) == 0
     assert "журнал запуска.log" in " ".join(capsys.readouterr().out.split())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packages import SMOLLM2, real_file
 
 from assay.answers.diagnose import DiagnoseAnswer, DiagnoseRequest, answer
 from assay.answers.log_kernels import selections_of
@@ -112,6 +113,34 @@ def test_sglang_weights_and_cache_of_a_token() -> None:
 def test_one_card_named_without_a_number_is_as_many_as_the_log_has_ranks() -> None:
     (result,) = ask(GPT_OSS, None, "A100 80GB PCIe").results
     assert [(entry.card.gpu.id, entry.number) for entry in result.cards] == [("a100-pcie-80gb", 4)]
+
+
+def test_without_a_card_what_does_not_depend_on_it_is_compared() -> None:
+    found = ask("llama-cpp-windows-b5273")
+    assert found.results[0].cards == ()
+    assert (outcomes(found)["file_size"], outcomes(found)["kv"]) == ("inside", "inside")
+    told = outcomes(ask(GPT_OSS))
+    assert (told["weights"], told["graphs"], told["kv_room"], told["total"]) == (
+        "above",
+        "inside",
+        "unknown",
+        "unknown",
+    )
+    assert ask(GPT_OSS).results[0].verdict is None
+
+
+def test_pipeline_stages_are_not_compared(tmp_path: Path) -> None:
+    path = changed(GPT_OSS, "pipeline_parallel_size=1", "pipeline_parallel_size=2", tmp_path)
+    found = answer(DiagnoseRequest(path, None, (FOUR_A100,)))
+    assert set(outcomes(found).values()) == {"unknown"}
+    assert "diagnose.pipeline" in {said.code for said in found.messages}
+
+
+def test_the_model_s_own_file_and_a_real_run_agree() -> None:
+    """A run of our own on two CPU cores, compared with the very file that was loaded."""
+    found = ask("llama-cpp-smollm2-cpu-xllamacpp", str(real_file(SMOLLM2)))
+    assert outcomes(found) == {"file_size": "inside", "kv": "inside", "compute": "inside"}
+    assert found.exit_code == 0
 
 
 def test_an_ambiguous_card_forks_the_answer() -> None:

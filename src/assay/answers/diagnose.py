@@ -129,7 +129,7 @@ def _explained(row: LogRow, log: ServerLog, circumstances: set[str]) -> RowDiagn
 
 def _verdict(log: ServerLog, compared: Compared, column: tuple[CardCount, ...]) -> Verdict | None:
     """Whether it was predicted to fit; None where layers are dealt out over cards or stay in host memory."""
-    if compared.fit is None:
+    if compared.fit is None or not column:
         return None
     if log.runtime == "llama.cpp" and (sum(entry.number for entry in column) > 1 or compared.host_weights()):
         return None
@@ -146,7 +146,7 @@ def _ranked(column: tuple[CardCount, ...], log: ServerLog) -> tuple[CardCount, .
 
 def _diagnosis(log: ServerLog, file: str, model: Model | None, column: tuple[CardCount, ...]) -> Diagnosis:
     dealt = log.pipeline_parallel is not None and log.pipeline_parallel.value > 1
-    asked = asked_of(log, model, column) if model is not None and column and not dealt else None
+    asked = asked_of(log, model, column) if model is not None and not dealt else None
     compared = Compared(log, file, asked)
     circumstances = _circumstances(log, compared, model)
     isa = column[0].card.gpu.isa if len({entry.card.gpu.isa for entry in column}) == 1 else None
@@ -154,7 +154,7 @@ def _diagnosis(log: ServerLog, file: str, model: Model | None, column: tuple[Car
         column,
         None if asked is None else asked.workload,
         _verdict(log, compared, column),
-        None if compared.fit is None else compared.fit.memory.available,
+        None if compared.fit is None or not column else compared.fit.memory.available,
         tuple(_explained(row, log, circumstances) for row in compared.rows()),
         selections_of(log, model, isa, known_paths()),
     )

@@ -88,7 +88,10 @@ class Compared:
         return observed(figure, unit, self.file)
 
     def _missing(self) -> Quantity:
-        return _unpredicted("no_model" if self.asked is None else "not_modelled")
+        if self.asked is not None:
+            return _unpredicted("not_modelled")
+        dealt = self.log.pipeline_parallel is not None and self.log.pipeline_parallel.value > 1
+        return _unpredicted("pipeline" if dealt else "no_model")
 
     # vLLM and SGLang: every card holds its share, the cache takes what is left
 

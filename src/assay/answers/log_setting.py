@@ -2,14 +2,15 @@
 
 from typing import NamedTuple
 
-from assay.answers.asked import DEFAULT_PROMPT, CardCount, kv_of
+from assay.answers.asked import DEFAULT_PROMPT, MAX_CARDS, CardCount, kv_of
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import runtime, term
 from assay.reason.memory.fit import CardMemory, Setting
 from assay.types.log import LogFigure, ServerLog
+from assay.types.message import message
 from assay.types.model import Model
 from assay.types.plan import Workload
-from assay.types.quantity import ASKED, Quantity, exact
+from assay.types.quantity import ASKED, Quantity, exact, unknown
 from assay.types.runtime import Runtime
 
 KV_TYPES = {
@@ -79,8 +80,18 @@ def _workload(log: ServerLog, model: Model) -> tuple[int, int]:
     return _whole(log.context, max(1, total // slots)), slots
 
 
+def _card(column: tuple[CardCount, ...], count: int) -> CardMemory:
+    """The card that limits; without one, what does not depend on it can be predicted all the same."""
+    if not column:
+        memory = unknown("B", message("unknown.diagnose.no_card"))
+        return CardMemory("", memory, term("memory_term", "driver_reserve_other"), count)
+    weakest = min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
+    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
+    return CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
+
+
 def asked_of(log: ServerLog, model: Model, column: tuple[CardCount, ...]) -> Asked:
-    """The setting and the workload of a log on a set of cards; llama.cpp's cards are taken as one."""
+    """The setting and the workload of a log on a set of cards, or on none; llama.cpp's cards are taken as one."""
     engine = _as_set_up(runtime(log.runtime), log)
     said = None if log.kv_type is None else log.kv_type.text.lower()
     kv_known = log.value_type is None or log.kv_type is None or log.value_type.text == log.kv_type.text
@@ -88,10 +99,8 @@ def asked_of(log: ServerLog, model: Model, column: tuple[CardCount, ...]) -> Ask
         kv = kv_of(KV_TYPES.get(said, said) if said else None, engine, model)
     except UsageError:  # a KV type that the catalogue does not have: what depends on it stays unknown
         kv, kv_known = kv_of(None, engine, model), False
-    weakest = min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
-    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
-    count = 1 if engine.split == "layer" else sum(entry.number for entry in column)
+    ranks = sum(entry.number for entry in column) or min(MAX_CARDS, _whole(log.tensor_parallel, 1))
     context, sequences = _workload(log, model)
-    memory = CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
+    card = _card(column, 1 if engine.split == "layer" else ranks)
     workload = Workload(context, sequences, min(DEFAULT_PROMPT, context), kv.id)
-    return Asked(Setting(model, engine, memory, kv), workload, kv_known)
+    return Asked(Setting(model, engine, card, kv), workload, kv_known)
