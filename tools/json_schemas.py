@@ -30,10 +30,16 @@ PLAIN: dict[Any, dict[str, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
-ORDER = ("gpu", "formats", "prove", "explain", "story", "model", "check", "launch", "profile", "error")
+ORDER = ("gpu", "formats", "prove", "explain", "story", "model", "check", "launch", "diagnose", "profile", "error")
 EXITS = (
     (0, "answered, yes"),
-    (1, "answered, no (`check`, `launch`: it does not fit; `prove`: a claim of the catalogue is contradicted)"),
+    (
+        1,
+        (
+            "answered, no (`check`, `launch`: it does not fit; `prove`: a claim of the catalogue is contradicted; "
+            "`diagnose`: a prediction did not hold)"
+        ),
+    ),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),
     (3, "cannot answer: knowledge or evidence is missing, or an extra is not installed"),
     (4, "the environment failed, or Assay has a bug"),

@@ -93,3 +93,17 @@ def test_the_shown_command_is_the_one_in_the_document(capsys: pytest.CaptureFixt
     assert main(["launch", str(real_file(SMOLLM2)), "--gpu", CARD]) == 0
     page = capsys.readouterr().out
     assert all(line.strip() in page for line in server["command"].splitlines())
+
+
+def test_the_diagnosis_of_its_log_finds_what_was_planned(
+    served: launched.Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The live log against the prediction for the model and the workload that the log itself tells."""
+    arguments = ["--log", str(served.log), "--model", str(real_file(SMOLLM2)), "--gpu", CARD, "--json"]
+    assert main(["diagnose", *arguments]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["log"]["runtime"] == "llama.cpp"
+    (result,) = found["results"]
+    assert result["workload"]["concurrency"] == 2
+    assert len(result["rows"]) == 3
+    assert {row["outcome"] for row in result["rows"]} == {"inside"}

@@ -8,7 +8,8 @@ Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/
 `generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
 `architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`,
-`launch.toml`, `gguf_recipes.toml`). CONTRIBUTING.md describes the entries.
+`launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
+`log_causes.toml`, `log_kernels.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -61,6 +62,9 @@ SINGLE_TABLES = {
     "gguf_recipes.toml": "gguf_recipe",
     "attention.toml": "attention",
     "nvidia_probes.toml": "nvidia_probe",
+    "log_rows.toml": "log_row",
+    "log_causes.toml": "log_cause",
+    "log_kernels.toml": "log_kernel",
 }
 
 

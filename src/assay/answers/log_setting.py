@@ -1,0 +1,106 @@
+"""What a log says was asked of the runtime, as the plan of memory takes it."""
+
+from typing import NamedTuple
+
+from assay.answers.asked import DEFAULT_PROMPT, MAX_CARDS, CardCount, kv_of
+from assay.errors import UsageError
+from assay.knowledge.catalog.runtimes import runtime, term
+from assay.reason.memory.fit import CardMemory, Setting
+from assay.types.log import LogFigure, ServerLog
+from assay.types.message import message
+from assay.types.model import Model
+from assay.types.plan import Workload
+from assay.types.quantity import ASKED, Quantity, exact, unknown
+from assay.types.runtime import Runtime
+
+KV_TYPES = {
+    "auto": None,
+    "none": None,
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+    "float8_e4m3fn": "fp8",
+    "float8_e5m2": "fp8",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+}
+"""Names of a KV type in logs -> the catalogue's; None is the runtime's default."""
+OLD_DEFAULT = 0.9
+"""vLLM's share of a card's memory before the catalogue's version; a log that does not print it may mean either."""
+
+
+class Asked(NamedTuple):
+    """The workload of a log and the runtime as it was set up; `kv_known` is False where its KV type is not known."""
+
+    setting: Setting
+    workload: Workload
+    kv_known: bool
+
+
+def _whole(figure: LogFigure | None, default: int) -> int:
+    """A count of at least 1, of what can be counted."""
+    return default if figure is None else max(1, min(1 << 30, round(figure.value)))
+
+
+def _fraction(log: ServerLog, default: Quantity) -> Quantity:
+    if log.utilization is not None and 0 < log.utilization.value <= 1:
+        return exact(log.utilization.value, "ratio", "reported", ASKED)
+    ends = (min(OLD_DEFAULT, default.lowest or OLD_DEFAULT), max(OLD_DEFAULT, default.highest or OLD_DEFAULT))
+    return Quantity(default.value, "ratio", "assumed", default.sources, low=ends[0], high=ends[1])
+
+
+def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
+    """The runtime with the log's own batch, slots and share of memory."""
+    memory = engine.memory
+    if memory is None:
+        return engine
+    if memory.fraction is not None:
+        memory = memory._replace(fraction=_fraction(log, memory.fraction))
+    if log.batched_tokens is not None:
+        tokens = _whole(log.batched_tokens, 1)
+        memory = (
+            memory._replace(ubatch_tokens=tokens)
+            if memory.ubatch_tokens
+            else memory._replace(batched_tokens=(tokens, tokens))
+        )
+    if log.sequences is not None and log.runtime != "llama.cpp":
+        slots = _whole(log.sequences, 1)
+        memory = memory._replace(sequences=(slots, slots))
+    return engine._replace(memory=memory)
+
+
+def _workload(log: ServerLog, model: Model) -> tuple[int, int]:
+    """(tokens of a sequence, sequences): for llama.cpp what the whole cache was laid out for."""
+    longest = model.max_context or 1 << 15
+    if log.runtime != "llama.cpp":
+        return _whole(log.concurrency_context or log.context, longest), 1
+    slots = _whole(log.sequences, 1)
+    total = _whole(log.total_context, _whole(log.context, longest) * slots)
+    if slots == 1 or "unified" in log.flags:
+        return total, 1
+    return _whole(log.context, max(1, total // slots)), slots
+
+
+def _card(column: tuple[CardCount, ...], count: int) -> CardMemory:
+    """The card that limits; without one, what does not depend on it can be predicted all the same."""
+    if not column:
+        memory = unknown("B", message("unknown.diagnose.no_card"))
+        return CardMemory("", memory, term("memory_term", "driver_reserve_other"), count)
+    weakest = min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
+    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
+    return CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
+
+
+def asked_of(log: ServerLog, model: Model, column: tuple[CardCount, ...]) -> Asked:
+    """The setting and the workload of a log on a set of cards, or on none; llama.cpp's cards are taken as one."""
+    engine = _as_set_up(runtime(log.runtime), log)
+    said = None if log.kv_type is None else log.kv_type.text.lower()
+    kv_known = log.value_type is None or log.kv_type is None or log.value_type.text == log.kv_type.text
+    try:
+        kv = kv_of(KV_TYPES.get(said, said) if said else None, engine, model)
+    except UsageError:  # a KV type that the catalogue does not have: what depends on it stays unknown
+        kv, kv_known = kv_of(None, engine, model), False
+    ranks = sum(entry.number for entry in column) or min(MAX_CARDS, _whole(log.tensor_parallel, 1))
+    context, sequences = _workload(log, model)
+    card = _card(column, 1 if engine.split == "layer" else ranks)
+    workload = Workload(context, sequences, min(DEFAULT_PROMPT, context), kv.id)
+    return Asked(Setting(model, engine, card, kv), workload, kv_known)
