@@ -114,19 +114,22 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     base = path.name[: match.start()]
     metadata: dict[str, Any] = {}
     tensors: list[GgufTensor] = []
+    earlier: set[str] = set()
+    memory = first.memory
     for part in range(1, number + 1):
         other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
         if not files.present(other):
             raise files.malformed(str(path), "missing_shard", other.name, gguf.place(path, "split.count"))
-        found = first if other.name == path.name else gguf.header(other)
+        found = first if other.name == path.name else gguf.header(other, memory)
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
             raise files.malformed(str(other), "split_name", "split.no", gguf.place(other, "split.no"))
         metadata = found.metadata if part == 1 else metadata
         _check_alike(metadata, found.metadata, str(other))
-        earlier = {tensor.name for tensor in tensors}
+        memory = max(memory, found.memory)
         twice = next((tensor.name for tensor in found.tensors if tensor.name in earlier), None)
         if twice is not None:
             raise files.malformed(str(other), "repeated_key", twice, gguf.place(other, twice))
+        earlier |= {tensor.name for tensor in found.tensors}
         tensors += found.tensors
     field = "split.tensors.count"
     if field not in metadata:  # without it nobody sees that a part lost some
