@@ -268,7 +268,7 @@ def link(target: str) -> Callable[[Path], Path]:
         (fifo, "not_regular"),
         (lambda _: Path("/dev/zero"), "not_regular"),
         (link("x.gguf"), "loop"),
-        (link("nowhere"), "missing"),
+        (link("nowhere"), "dangling"),
     ],
     ids=["fifo", "device", "loop", "dangling"],
 )

@@ -153,7 +153,8 @@ def test_heads_that_do_not_divide() -> None:
 def test_a_refused_architecture_says_why(name: str) -> None:
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(published(QWEN) | {"model_type": name})
-    assert (caught.value.field or "").startswith(f"{name}: ")
+    assert str(dict(caught.value.message.parameters)["detail"]).startswith(f"{name}: ")
+    assert caught.value.field == "model_type"
     assert caught.value.exit_code == 3
 
 
@@ -177,7 +178,7 @@ def test_what_a_family_has_beyond_the_layout_is_refused() -> None:
     config["text_config"]["num_kv_shared_layers"] = 10
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(config)
-    assert caught.value.field == "num_kv_shared_layers"
+    assert caught.value.field == "text_config.num_kv_shared_layers"
 
 
 def test_a_model_without_a_type_has_no_size() -> None:

@@ -1,5 +1,6 @@
 """A model from a folder or a file of safetensors: the configuration gives the layers, the headers the bytes."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from assay.observe.checkpoint import (
     gathered,
     gguf_model,
     mlx,
+    places,
     quantization,
     safetensors,
     shard_index,
@@ -26,8 +28,15 @@ CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
 SAFETENSORS = ".safetensors"
 INDEX = f"model{SAFETENSORS}{shard_index.SUFFIX}"
+GGUF = ".gguf"
+PROJECTOR = "mmproj"
+BESIDE = (PROJECTOR, "imatrix")
+"""Parts of the names of GGUF files that hold no model."""
+MOST_NAMED = 8
 ADAPTERS = ("adapter_", "adapters.")
 CONSOLIDATED = "consolidated"
+NUMBERS = re.compile(r"-[0-9]{4,6}-of-[0-9]{4,6}(?=\.)")
+"""Of a part, wherever the name of the variant stands."""
 PUBLISHERS_INDEX = f"{CONSOLIDATED}{SAFETENSORS}{shard_index.SUFFIX}"
 
 
@@ -69,7 +78,7 @@ def _indexed(index: Path) -> Shards:
     paths = [index.with_name(name) for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
     if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
+        shard_index.reach_listed(index, missing[0].name)
     return Shards([] if missing else paths, said.tensors, index)
 
 
@@ -99,6 +108,19 @@ def shards(folder: Path) -> list[Path]:
     return _shards(folder).paths
 
 
+def _check_variants(paths: list[Path]) -> None:
+    """Files that hold the same tensors are no variants of one another (`model.fp16.safetensors`) by their names.
+
+    Raises:
+        UnknownModel: they are, and which of them is meant is not known.
+    """
+    variants: dict[str, str] = {}
+    for path in paths:
+        variants.setdefault(NUMBERS.sub("", path.name), path.name)
+    if len({name.partition(".")[0] for name in variants}) == 1 < len(variants):
+        raise ambiguous(paths[0].parent, list(variants.values()))
+
+
 def tensors(read: Shards) -> list[StoredTensor]:
     """The tensors of these files of one folder: no name twice, and all that their index lists.
 
@@ -113,7 +135,10 @@ def tensors(read: Shards) -> list[StoredTensor]:
         names.update([tensor.name for tensor in more])
         if len(names) < len(found):
             earlier = {tensor.name for tensor in found[: -len(more)]}
-            raise files.malformed(str(path), "repeated_key", next(one.name for one in more if one.name in earlier))
+            twice = next(one.name for one in more if one.name in earlier)
+            if read.source is None:
+                _check_variants(read.paths)
+            raise files.malformed(str(path), "repeated_key", twice, places.of_field(str(path), twice))
     if read.source is not None and read.tensors is not None:
         held = set(map(shard_index.hashed, names))
         if not read.tensors <= held:
@@ -146,7 +171,7 @@ def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> M
     """
     held = tensors(read)
     if mlx.recognised(document):
-        return mlx.of_tensors(held, document, origin)
+        return mlx.of_tensors(held, document, origin, read.paths)
     said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
     found = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
     return gathered.model(found, document, origin, unknown=safetensors.unknown(held))
@@ -160,21 +185,42 @@ def display_name(folder: Path) -> str:
     return folder.resolve().name
 
 
+def ambiguous(folder: Path, names: list[str]) -> UnknownModel:
+    """The error for a folder that does not say which of these files is meant."""
+    more = len(names) - MOST_NAMED
+    listed = ", ".join(map(files.short, names[:MOST_NAMED])) + (f" (+{more})" if more > 0 else "")
+    return UnknownModel(
+        message("error.ambiguous_model", query=display_name(folder), number=len(names)),
+        message("hint.ambiguous_model", candidates=listed),
+        file=str(folder),
+        candidates=names,
+    )
+
+
 def _only_gguf(folder: Path) -> Path | None:
     """The GGUF file of a folder without other weights: the only one, or the first part of the only split one.
+
+    A projector (llama.cpp knows one by its name) or an importance matrix beside a model is no second model.
 
     Raises:
         UnknownModel: there are several, and the folder does not say which is meant.
     """
-    found = [folder / name for name in _listed(folder) if Path(name).suffix == ".gguf"]
-    models = [path for path in found if "-of-" not in path.name or "-00001-of-" in path.name]
+    found = [name for name in _listed(folder) if name.endswith(GGUF)]
+    found = [name for name in found if not any(word in name.lower() for word in BESIDE)] or found
+    models: dict[str, str] = {}  # the first part that is there stands for the others
+    for name in found:
+        models.setdefault(gguf_model.PARTS.sub("", name), name)
     if len(models) > 1:
-        raise UnknownModel(
-            message("error.ambiguous_model", query=folder.name, number=len(models)),
-            message("hint.unknown_model"),
-            candidates=[path.name for path in models],
-        )
-    return models[0] if models else None
+        raise ambiguous(folder, list(models.values()))
+    return folder / next(iter(models.values())) if models else None
+
+
+def _with_projector(found: Model, folder: Path) -> Model:
+    """The model, and a warning when its folder holds the projector of another kind of input."""
+    beside = next((name for name in _listed(folder) if PROJECTOR in name.lower() and name.endswith(GGUF)), None)
+    if beside is None or beside in found.sources:
+        return found
+    return replace(found, notes=(*found.notes, message("note.projector_beside", "warning", file=beside)))
 
 
 def _unread(folder: Path) -> str | None:
@@ -221,7 +267,7 @@ def from_folder(folder: Path) -> Model:
         return with_adapter(of_files(read, document, origin), folder)
     alone = _only_gguf(folder)
     if alone is not None:
-        return with_adapter(gguf_model.read(alone), folder)
+        return with_adapter(_with_projector(gguf_model.read(alone), folder), folder)
     if not configured:
         raise _no_configuration(folder)
     unread = _unread(folder)
@@ -301,5 +347,5 @@ def from_index(index: Path) -> Model:
     """
     read = _indexed(index)
     if not read.paths:
-        raise files.malformed(str(index), "missing_shard", field=shard_index.listed(index)[0])
+        shard_index.reach_listed(index, shard_index.listed(index)[0])
     return _of_shards(read, index)

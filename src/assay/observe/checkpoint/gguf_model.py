@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint import assemble, config, files, gguf, gguf_whole, likeness, names, unknown_types
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
@@ -32,13 +31,8 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
 
         body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
     if body is None:
-        raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=files.short(name), file=path.name),
-            message("hint.unsupported_architecture"),
-            file=str(path),
-            field="general.architecture",
-            offset=gguf.place(path, "general.architecture"),
-        )
+        keys = Fields({}, str(path))
+        raise keys.refused("general.architecture", "error.unsupported_architecture", architecture=files.short(name))
     return name, body
 
 

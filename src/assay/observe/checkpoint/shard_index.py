@@ -1,5 +1,6 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
+import errno
 import json
 import re
 from collections.abc import Iterable
@@ -189,13 +190,26 @@ def all_parts(path: Path) -> list[Path]:
     """A file and the others that belong to it by its name.
 
     Raises:
-        MalformedFile: one of them is missing.
+        MalformedFile, UnreadableFile: one of them is missing, see `reach`.
     """
     found = [path.with_name(name) for name in parts(path.name)]
-    missing = next((other for other in found if not files.reachable(other)), None)
-    if missing is not None:
-        raise files.malformed(str(path), "missing_shard", field=missing.name)
+    for other in found:
+        reach(other, str(path))
     return found
+
+
+def reach(part: Path, named_by: str, offset: int | None = None) -> None:
+    """Make sure that a part of a model is there; `offset` is where the file that names it does.
+
+    Raises:
+        UnreadableFile: it is a link that leads nowhere.
+        MalformedFile: there is none.
+    """
+    if files.reachable(part):
+        return
+    if files.present(part):
+        raise files.unreadable(part, FileNotFoundError(errno.ENOENT, ""))
+    raise files.malformed(named_by, "missing_shard", part.name, offset)
 
 
 def beside(path: Path) -> Path | None:
@@ -227,7 +241,8 @@ def _place(content: bytes, name: str) -> int | None:
     return at if at >= 0 else None
 
 
-def unreached(index: Path, name: str) -> MalformedFile:
-    """The error that names a file of an index which is not there, and where the index first names it."""
-    content = files.read_at_most(index, files.MAX_JSON_BYTES)
-    return files.malformed(str(index), "missing_shard", name, _place(content, name))
+def reach_listed(index: Path, name: str) -> None:
+    """Make sure that a file of an index is there: `reach`, with where the index first names it."""
+    if not files.reachable(index.with_name(name)):
+        content = files.read_at_most(index, files.MAX_JSON_BYTES)
+        reach(index.with_name(name), str(index), _place(content, name))
