@@ -403,3 +403,38 @@ def test_parts_of_the_publishers_weights(tmp_path: Path, *, indexed: bool) -> No
     assert read(tmp_path).weights.value == 2 * PARAMETERS
     (tmp_path / names[1]).unlink()
     assert refused(tmp_path)[:2] == ("missing_shard", names[1])
+
+
+def indexed(path: Path, mapping: dict[str, str], size: int | None = None) -> list[tuple[str, Any]]:
+    """What is noted of an index that says this of the shards."""
+    metadata = {} if size is None else {"total_size": size}
+    sharded(path, SHARDS)
+    (path / folder.INDEX).write_text(json.dumps({"metadata": metadata, "weight_map": mapping}))
+    found = read(path)
+    assert (found.weights.value, found.parameters, found.doubts) == (2 * PARAMETERS, PARAMETERS, ())
+    return [(note.code, dict(note.parameters)) for note in found.notes]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_what_an_index_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, long: bool) -> None:
+    if long:
+        monkeypatch.setattr(shard_index, "LONG_BYTES", 0)
+    true = {tensor: name for name, shapes in SHARDS.items() for tensor in shapes}
+    first, second = SHARDS
+    moved = next(iter(layer(0)))
+    assert indexed(tmp_path, true) == indexed(tmp_path, true, 2 * PARAMETERS) == []
+    fewer = {tensor: name for tensor, name in true.items() if tensor != moved}  # what no index lists is read as well
+    assert indexed(tmp_path, fewer) == []
+    named = {"file": folder.INDEX, "tensor": moved}
+    assert indexed(tmp_path, true | {moved: second}) == [("note.index_misplaces", named)]
+    swapped = true | {moved: second, next(iter(layer(1))): first}
+    assert indexed(tmp_path, swapped) == [("note.index_misplaces", named)]
+    sizes = {"file": folder.INDEX, "said": 10**12, "held": 2 * PARAMETERS}
+    assert indexed(tmp_path, true, 10**12) == [("note.index_size", sizes)]
+
+
+def test_a_tensor_in_two_shards_of_one_index(tmp_path: Path) -> None:
+    """The sums of the names agree for neither file, whichever of them the index names."""
+    more = dict([next(iter(layer(0).items()))])
+    sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": {**layer(1), **more}})
+    assert refused(tmp_path) == ("repeated_key", next(iter(more)), str(tmp_path / "b.safetensors"))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from assay.observe.checkpoint import (
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.observe.checkpoint.stored import Matrix
-from assay.types.message import message
+from assay.types.message import Message, message
 from assay.types.model import Model
 
 CONFIG = "config.json"
@@ -45,12 +46,12 @@ class Shards(NamedTuple):
 
     Attributes:
         paths: those to read.
-        tensors: what the index lists, as `shard_index.hashed` gives it; None without an index.
+        listed: what their index lists, or None.
         source: where that index lies.
     """
 
     paths: list[Path]
-    tensors: set[int] | None = None
+    listed: shard_index.Index | None = None
     source: Path | None = None
 
 
@@ -79,7 +80,7 @@ def _indexed(index: Path) -> Shards:
     missing = [path for path in paths if not files.reachable(path)]
     if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
         shard_index.reach_listed(index, missing[0].name)
-    return Shards([] if missing else paths, said.tensors, index)
+    return Shards([] if missing else paths, said, index)
 
 
 def _shards(folder: Path) -> Shards:
@@ -121,29 +122,59 @@ def _check_variants(paths: list[Path]) -> None:
         raise ambiguous(paths[0].parent, list(variants.values()))
 
 
-def tensors(read: Shards) -> list[StoredTensor]:
-    """The tensors of these files of one folder: no name twice, and all that their index lists.
+def _check_names(read: Shards, held: dict[str, set[str]]) -> None:
+    """No name is in two of the files, and none is missing that their index lists.
 
     Raises:
-        UnsupportedFile, MalformedFile, UnreadableFile.
+        MalformedFile, UnknownModel: see `tensors`.
     """
-    found: list[StoredTensor] = []
     names: set[str] = set()
     for path in read.paths:
-        more = safetensors.tensors(path)
-        found += more
-        names.update([tensor.name for tensor in more])
-        if len(names) < len(found):
-            earlier = {tensor.name for tensor in found[: -len(more)]}
-            twice = next(one.name for one in more if one.name in earlier)
+        twice = min(names & held[path.name], default=None)
+        if twice is not None:
             if read.source is None:
                 _check_variants(read.paths)
             raise files.malformed(str(path), "repeated_key", twice, places.of_field(str(path), twice))
-    if read.source is not None and read.tensors is not None:
-        held = set(map(shard_index.hashed, names))
-        if not read.tensors <= held:
-            raise shard_index.lacking(read.source, held)
-    return found
+        names |= held[path.name]
+    if read.source is not None and read.listed is not None:
+        numbers = set(map(shard_index.hashed, names))
+        if not read.listed.tensors <= numbers:
+            raise shard_index.lacking(read.source, numbers)
+
+
+def tensors(read: Shards) -> tuple[list[StoredTensor], tuple[Message, ...]]:
+    """The tensors of these files of one folder, and what their index says otherwise: it decides nothing.
+
+    Names are compared where a file does not hold just what the index lists for it, or is not alone without one: 100,000
+    of them are as many bytes again.
+
+    Raises:
+        UnsupportedFile, MalformedFile, UnreadableFile: also a tensor that is in two files, or listed and in none.
+        UnknownModel: two files are variants of one model.
+    """
+    found: list[StoredTensor] = []
+    sums = {} if read.listed is None else read.listed.sums
+    agree = len(read.paths) == 1 if read.listed is None else True
+    ends = [0]
+    for path in read.paths:
+        more = safetensors.tensors(path)
+        found += more
+        ends.append(len(found))
+        agree = agree and (read.listed is None or sums[path.name] == sum([hash(one.name) for one in more]))
+    notes = []
+    if not agree:
+        parts = zip(read.paths, pairwise(ends), strict=True)
+        held = {path.name: {one.name for one in found[begin:end]} for path, (begin, end) in parts}
+        _check_names(read, held)
+        stray = None if read.source is None else shard_index.misplaced(read.source, held)
+        if stray is not None and read.source is not None:
+            notes.append(message("note.index_misplaces", file=read.source.name, tensor=files.short(stray)))
+    size = None if read.listed is None else read.listed.size
+    if size is not None and read.source is not None:
+        stored_bytes = sum([one.size for one in found])
+        if abs(stored_bytes - size) * 100 > stored_bytes:  # tied weights and alignment are counted in more than one way
+            notes.append(message("note.index_size", file=read.source.name, said=size, held=stored_bytes))
+    return found, tuple(notes)
 
 
 _WEIGHTS = ("consolidated", "pytorch_model", "model", "tf_model", "flax_model")
@@ -169,12 +200,13 @@ def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> M
     Raises:
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
-    held = tensors(read)
+    held, notes = tensors(read)
     if mlx.recognised(document):
-        return mlx.of_tensors(held, document, origin, read.paths)
+        found = mlx.of_tensors(held, document, origin, read.paths)
+        return replace(found, notes=(*found.notes, *notes))
     said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
-    found = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
-    return gathered.model(found, document, origin, unknown=safetensors.unknown(held))
+    matrices = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
+    return gathered.model(matrices, document, origin, notes, unknown=safetensors.unknown(held))
 
 
 def display_name(folder: Path) -> str:
