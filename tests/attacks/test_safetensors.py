@@ -203,6 +203,7 @@ def test_a_header_as_long_as_the_format_allows_is_read(tmp_path: Path) -> None:
     (tmp_path / "x").unlink()
 
 
+SPACES = (24, 26, 28, 48, 4, 0)
 ENTRY = '"t": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}'
 USUAL = [
     "{" + ENTRY + "}",
@@ -229,6 +230,7 @@ ODD = [
     "{" + ENTRY.replace("F32", "F99") + "}",
     "{" + ENTRY.replace("F32", "F6_E2M3").replace("24", "4") + "}",
     "{" + ENTRY + ", " + ENTRY + "}",
+    "{" + ENTRY + ", " + ENTRY.replace("0, 24", "24, 48") + "}",
     "{" + ENTRY + ", }",
     "{" + ENTRY + "} x",
     "{" + ENTRY + "}}",
@@ -258,11 +260,11 @@ def test_the_usual_way_answers_as_the_tree_does(tmp_path: Path, monkeypatch: pyt
         except AssayError as error:
             return error.message, error.field, error.offset
 
-    usual = [answer(space) for space in (24, 26, 28, 0)]
-    taken = [safetensors._usual(text.encode(), space) is not None for space in (24, 26)]
+    usual = [answer(space) for space in SPACES]
+    taken = [safetensors._usual(text.encode(), space) is not None for space in SPACES]
     assert any(taken) == (text in USUAL)
     monkeypatch.setattr(safetensors, "_usual", lambda *_: None)
-    assert [answer(space) for space in (24, 26, 28, 0)] == usual
+    assert [answer(space) for space in SPACES] == usual
 
 
 def test_a_header_longer_than_what_is_read_at_once(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ STACKED = ("_blocks", "_scales", "_weight_scale_inv", "_weight_scale_2", "_weigh
 """Ends of the parts of experts that are stored as one, whose own name stands before it."""
 WEIGHT = ".weight"
 SUBCLASS = "_weight_"
-"""Beginning of the parts that torchao takes its tensors apart into."""
+"""Beginning of the parts that torchao takes its tensors apart into; until 2025 it wrote `weight:qdata` for them."""
 
 
 class Matrix(NamedTuple):
@@ -49,8 +49,20 @@ class Matrix(NamedTuple):
     open: Open | None = None
 
 
+def _older_split(name: str) -> tuple[str, str]:
+    """The same for `module.weight:qdata`; torchao called tensors that it left whole `norm.weight:_data`."""
+    tensor, _, attribute = name.rpartition(":")
+    if attribute == "_data":
+        return tensor.removesuffix(WEIGHT), "weight"
+    if tensor.endswith(WEIGHT):
+        return tensor.removesuffix(WEIGHT), f"{SUBCLASS}{attribute.removeprefix('_')}"
+    return name, "weight"
+
+
 def _split(name: str) -> tuple[str, str]:
-    """(module, part) of a tensor's name; a part is `weight`, `bias` or one of the scales."""
+    """(module, part) of a tensor that is not just `module.weight`; a part is `weight`, `bias` or one of the scales."""
+    if ":" in name:
+        return _older_split(name)
     module, _, last = name.rpartition(".")
     if ".weight." in name:  # bitsandbytes hangs its tables below the weight
         module, _, part = name.partition(".weight.")
