@@ -219,6 +219,10 @@ def test_a_split_gguf_without_its_first_part(tmp_path: Path) -> None:
     assert refused(tmp_path)[:2] == ("missing_shard", "m-00001-of-00003.gguf")
     (tmp_path / "n-00003-of-00003.gguf").write_bytes(part(3, 3))
     assert ambiguous(tmp_path) == ("m-00002-of-00003.gguf", "n-00003-of-00003.gguf")
+    (tmp_path / "o-00001-of-00002.gguf").write_bytes(part(1, 2))  # what has a beginning comes before what lost it
+    assert refused(tmp_path)[:2] == ("missing_shard", "o-00002-of-00002.gguf")
+    (tmp_path / "o-00001-of-00003.gguf").write_bytes(part(1, 3))
+    assert ambiguous(tmp_path) == ("o-00001-of-00002.gguf", "o-00001-of-00003.gguf")
 
 
 @pytest.mark.parametrize("beside", ["mmproj-a-f16.gguf", "A.MMPROJ.gguf", "imatrix.gguf"])

@@ -239,12 +239,13 @@ def _only_gguf(folder: Path) -> Path | None:
     """
     found = [name for name in _listed(folder) if name.endswith(GGUF)]
     found = [name for name in found if not any(word in name.lower() for word in BESIDE)] or found
-    models: dict[str, str] = {}  # the first part that is there stands for the others
+    models: dict[str, str] = {}  # the first part that is there stands for the others, to say which are missing
     for name in found:
-        models.setdefault(gguf_model.PARTS.sub("", name), name)
-    if len(models) > 1:
-        raise ambiguous(folder, list(models.values()))
-    return folder / next(iter(models.values())) if models else None
+        models.setdefault(gguf_model.PARTS.sub(r"-of-\2", name), name)
+    begun = [name for name in models.values() if "-of-" not in name or "-00001-of-" in name] or list(models.values())
+    if len(begun) > 1:
+        raise ambiguous(folder, begun)
+    return folder / begun[0] if begun else None
 
 
 def _with_projector(found: Model, folder: Path) -> Model:
