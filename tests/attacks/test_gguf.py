@@ -12,7 +12,7 @@ from gguf_files import ARRAY, STRING, U32, document, pair, tensor, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import files, gguf
 from assay.observe.checkpoint.read import read
 
@@ -144,6 +144,16 @@ def test_the_architecture_is_needed(tmp_path: Path) -> None:
     with pytest.raises(MalformedFile) as caught:
         read(tmp_path / "x.gguf")
     assert caught.value.field == "general.architecture"
+
+
+@pytest.mark.parametrize("name", ["bert", "nomic-bert-moe"])
+def test_an_encoder_is_refused_for_what_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(document(pair("general.architecture", STRING, text(name)) + tensor("t"), 1, 1, data=256))
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(path)
+    assert "an encoder" in str(dict(caught.value.message.parameters)["detail"])
+    assert (caught.value.field, caught.value.offset) == ("general.architecture", 24)
 
 
 @pytest.mark.parametrize("value", [0, 20_000, 2**32 - 1])

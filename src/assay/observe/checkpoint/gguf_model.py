@@ -30,9 +30,12 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
         from assay.observe.checkpoint import gguf_likeness  # noqa: PLC0415 - few files are of an unknown architecture
 
         body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
+    keys = Fields({}, str(path))
     if body is None:
-        keys = Fields({}, str(path))
         raise keys.refused("general.architecture", "error.unsupported_architecture", architecture=files.short(name))
+    if "refused" in body:
+        detail = files.short(f"{name}: {body['refused']}")
+        raise keys.refused("general.architecture", "error.architecture_detail", detail=detail)
     return name, body
 
 
