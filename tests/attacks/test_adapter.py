@@ -114,16 +114,33 @@ def test_any_quantization_of_mlx(tmp_path: Path, keys: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("weight", "scales"),
-    [((64, 8), (64, 0)), ((64, 0), (64, 1)), ((64,), (64,)), ((64, 8), (32, 1)), ((64, 7), (64, 1)), ((), ())],
+    ("weight", "scales", "code"),
+    [
+        ((64, 8), (64, 0), "size_mismatch"),
+        ((64, 0), (64, 1), "size_mismatch"),
+        ((64,), (64,), "size_mismatch"),
+        ((64, 8), (32, 1), "size_mismatch"),
+        ((64, 7), (64, 1), "group_size"),
+        ((), (), "size_mismatch"),
+    ],
 )
-def test_words_of_mlx_that_describe_no_matrix(tmp_path: Path, weight: tuple[int, ...], scales: tuple[int, ...]) -> None:
+def test_words_of_mlx_that_describe_no_matrix(
+    tmp_path: Path, weight: tuple[int, ...], scales: tuple[int, ...], code: str
+) -> None:
+    """The file that is wrong is named, and where: the configuration only where its group is."""
     document = LLAMA | {"quantization": {"group_size": 64, "bits": 4}}
     (tmp_path / "config.json").write_text(json.dumps(document), "utf-8")
     write(tmp_path / "model.safetensors", {"lm_head.weight": ("U32", weight), "lm_head.scales": ("F16", scales)})
     with pytest.raises(MalformedFile) as caught:
         read(tmp_path)
-    assert caught.value.message.code == "error.malformed.size_mismatch"
+    assert caught.value.message.code == f"error.malformed.{code}"
+    file, field = (
+        ("config.json", b'"group_size"') if code == "group_size" else ("model.safetensors", b'"lm_head.scales"')
+    )
+    assert (caught.value.file, caught.value.offset) == (
+        str(tmp_path / file),
+        (tmp_path / file).read_bytes().index(field),
+    )
 
 
 TRT = {

@@ -48,7 +48,7 @@ def refused(tmp_path: Path, content: bytes) -> MalformedFile:
         (b'{"model_type": "\xc3\x28"}', "json"),
         (b"[" * 200_000, "nesting"),
         (b'{"a":' * 100_000, "nesting"),
-        (b'{"hidden_size": ' + b"9" * 100_000 + b"}", "json"),
+        (b'{"hidden_size": ' + b"9" * 100_000 + b"}", "out_of_range"),
         (b'{"model_type": "qwen3", "model_type": "llama"}', "repeated_key"),
         (b'{"text_config": {"a": 1, "a": 2}}', "repeated_key"),
         (b"{}", "missing_key"),
@@ -243,3 +243,24 @@ def test_a_repeated_key_among_very_many_is_found_at_once(tmp_path: Path) -> None
 def test_a_name_of_a_million_characters_is_not_repeated(tmp_path: Path) -> None:
     error = refused(tmp_path, f'{{"{"k" * 1_000_000}": 1, "{"k" * 1_000_000}": 2}}'.encode())
     assert len(str(error.message.parameters)) < 400
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        (b'{"hidden_size": 1, "model_type": "nothing \\ud800"}', b"model_type"),
+        (b'{"hidden_size": 1, "model_type": "deepseek_v4"}', b"model_type"),
+        (b'{"\\ud800": 1, "a": 2, "\\ud800": 1}', b"\\ud800"),
+        (b'{"a": 1, "hidden_size": ' + b"9" * 5000 + b"}", b"999"),
+    ],
+    ids=["unknown", "refused", "half a character twice", "long number"],
+)
+def test_a_refusal_says_where(tmp_path: Path, content: bytes, field: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(AssayError) as caught:
+        read(path)
+    parameters = dict(caught.value.message.parameters)
+    assert (caught.value.file, parameters["file"]) == (str(path), "config.json")
+    found = content.index(field) if field.isdigit() else content.rindex(field) - 1
+    assert caught.value.offset == found

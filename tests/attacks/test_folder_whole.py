@@ -1,12 +1,14 @@
 """A folder is read whole or refused: no file of it is passed over in silence."""
 
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+from gguf_files import STRING, U32, document, pair, text
 from safetensors_files import Shapes, write
 
 from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedArchitecture, UnsupportedFile
@@ -135,6 +137,108 @@ def test_a_shard_without_what_the_index_lists(
     assert refused(tmp_path / "a.safetensors") == wanted
 
 
+def dangling(path: Path) -> str:
+    """The name of the link that leads nowhere."""
+    with pytest.raises(UnreadableFile) as caught:
+        read(path)
+    assert caught.value.message.code == "error.unreadable.dangling"
+    return Path(str(caught.value.file)).name
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "model-00001-of-00002.safetensors", "pytorch_model.bin", "a-00001-of-00002.gguf"]
+)
+def test_weights_that_are_a_link_to_nowhere(tmp_path: Path, name: str) -> None:
+    (laid(tmp_path) / name).symlink_to("nowhere")
+    assert dangling(tmp_path) == dangling(tmp_path / name) == name
+
+
+@pytest.mark.parametrize("index", [folder.INDEX, "pytorch_model.bin.index.json"])
+def test_a_file_of_an_index_that_is_a_link_to_nowhere(tmp_path: Path, index: str) -> None:
+    suffix = ".safetensors" if index == folder.INDEX else ".bin"
+    (laid(tmp_path) / index).write_text(json.dumps({"weight_map": {"a": f"a{suffix}", "b": f"b{suffix}"}}))
+    write(tmp_path / f"a{suffix}", {"a": ("BF16", (1,))})
+    (tmp_path / f"b{suffix}").symlink_to("nowhere")
+    assert dangling(tmp_path) == f"b{suffix}"
+    (tmp_path / f"b{suffix}").unlink()
+    with pytest.raises(MalformedFile) as caught:
+        read(tmp_path)
+    content = (tmp_path / index).read_bytes()
+    assert (caught.value.field, caught.value.offset) == (f"b{suffix}", content.index(b'"b%b"' % suffix.encode()))
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 2212679680\n"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "a.gguf", "a.onnx", folder.CONFIG])
+def test_a_pointer_of_git_lfs(tmp_path: Path, name: str) -> None:
+    if not name.endswith((".gguf", ".onnx")):
+        laid(tmp_path)
+    (tmp_path / name).write_text(POINTER)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(MalformedFile) as caught:
+            read(path)
+        error = caught.value
+        assert (error.message.code, error.hint.code) == ("error.malformed.lfs_pointer", "hint.lfs_pointer")
+        assert (error.file, error.field, error.offset) == (str(tmp_path / name), "version", 0)
+
+
+def ambiguous(path: Path) -> tuple[str, ...]:
+    """The files that a folder can mean, each named in the hint as well."""
+    with pytest.raises(UnknownModel) as caught:
+        read(path)
+    assert (caught.value.message.code, caught.value.hint.code) == ("error.ambiguous_model", "hint.ambiguous_model")
+    assert dict(caught.value.hint.parameters)["candidates"] == ", ".join(caught.value.candidates)
+    return caught.value.candidates
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("model.fp16.safetensors", "model.safetensors"),
+        ("model-00001-of-00001.fp16.safetensors", "model-00001-of-00001.safetensors"),
+        ("model.bf16.safetensors", "model.fp16-00001-of-00001.safetensors"),
+    ],
+)
+def test_two_variants_of_a_model(tmp_path: Path, first: str, second: str) -> None:
+    for name in (first, second):
+        write(laid(tmp_path) / name, whole())
+    assert ambiguous(tmp_path) == (first, second)
+    assert read(tmp_path / first).weights.value == read(tmp_path / second).weights.value == 2 * PARAMETERS
+
+
+def part(number: int, of: int, architecture: str = "llama") -> bytes:
+    keys = {"split.count": of, "split.no": number - 1}
+    body = pair("general.architecture", STRING, text(architecture))
+    body += b"".join(pair(key, U32, struct.pack("<I", value)) for key, value in keys.items())
+    return document(body, pairs=3)
+
+
+def test_a_split_gguf_without_its_first_part(tmp_path: Path) -> None:
+    (tmp_path / "m-00002-of-00003.gguf").write_bytes(part(2, 3))
+    assert refused(tmp_path)[:2] == ("missing_shard", "m-00001-of-00003.gguf")
+    (tmp_path / "n-00003-of-00003.gguf").write_bytes(part(3, 3))
+    assert ambiguous(tmp_path) == ("m-00002-of-00003.gguf", "n-00003-of-00003.gguf")
+    (tmp_path / "o-00001-of-00002.gguf").write_bytes(part(1, 2))  # what has a beginning comes before what lost it
+    assert refused(tmp_path)[:2] == ("missing_shard", "o-00002-of-00002.gguf")
+    (tmp_path / "o-00001-of-00003.gguf").write_bytes(part(1, 3))
+    assert ambiguous(tmp_path) == ("o-00001-of-00002.gguf", "o-00001-of-00003.gguf")
+
+
+@pytest.mark.parametrize("beside", ["mmproj-a-f16.gguf", "A.MMPROJ.gguf", "imatrix.gguf"])
+def test_what_lies_beside_a_gguf_is_no_second_model(tmp_path: Path, beside: str) -> None:
+    written(tmp_path / "a.gguf")
+    (tmp_path / beside).write_bytes(document(pair("general.type", STRING, text("mmproj")), pairs=1))
+    found = read(tmp_path)
+    assert found.sources == ("a.gguf",)
+    told = [dict(note.parameters)["file"] for note in found.notes if note.code == "note.projector_beside"]
+    assert told == ([] if beside == "imatrix.gguf" else [beside])
+    (tmp_path / "a.gguf").unlink()
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(tmp_path)
+    assert (caught.value.file, caught.value.field) == (str(tmp_path / beside), "general.type")
+
+
 def whole() -> Shapes:
     return {**around(), **layer(0), **layer(1)}
 
@@ -147,12 +251,13 @@ def test_an_index_of_missing_shards_beside_a_whole_file(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     assert read(tmp_path).container == "config"
     (tmp_path / "model-00001-of-00002.safetensors").symlink_to("../../blobs/gone")
-    assert refused(tmp_path)[:2] == ("missing_shard", "model-00001-of-00002.safetensors")
+    assert dangling(tmp_path) == "model-00001-of-00002.safetensors"
 
 
-def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
+def written(path: Path) -> None:
+    """A small GGUF file."""
     head, words = 64, 32
-    writer = gguf.GGUFWriter(laid(tmp_path) / "a.gguf", "llama")
+    writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(1)
     writer.add_embedding_length(head)
     writer.add_feed_forward_length(128)
@@ -170,12 +275,14 @@ def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
+    written(laid(tmp_path) / "a.gguf")
     found = read(tmp_path)
     assert (found.container, found.sources) == ("gguf", ("a.gguf",))
     (tmp_path / "b.gguf").write_bytes((tmp_path / "a.gguf").read_bytes())
-    with pytest.raises(UnknownModel) as caught:
-        read(tmp_path)
-    assert caught.value.candidates == ("a.gguf", "b.gguf")
+    assert ambiguous(tmp_path) == ("a.gguf", "b.gguf")
 
 
 @pytest.mark.parametrize("name", ["consolidated.00.pth", "tf_model.h5"])
@@ -300,3 +407,38 @@ def test_parts_of_the_publishers_weights(tmp_path: Path, *, indexed: bool) -> No
     assert read(tmp_path).weights.value == 2 * PARAMETERS
     (tmp_path / names[1]).unlink()
     assert refused(tmp_path)[:2] == ("missing_shard", names[1])
+
+
+def indexed(path: Path, mapping: dict[str, str], size: int | None = None) -> list[tuple[str, Any]]:
+    """What is noted of an index that says this of the shards."""
+    metadata = {} if size is None else {"total_size": size}
+    sharded(path, SHARDS)
+    (path / folder.INDEX).write_text(json.dumps({"metadata": metadata, "weight_map": mapping}))
+    found = read(path)
+    assert (found.weights.value, found.parameters, found.doubts) == (2 * PARAMETERS, PARAMETERS, ())
+    return [(note.code, dict(note.parameters)) for note in found.notes]
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_what_an_index_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, long: bool) -> None:
+    if long:
+        monkeypatch.setattr(shard_index, "LONG_BYTES", 0)
+    true = {tensor: name for name, shapes in SHARDS.items() for tensor in shapes}
+    first, second = SHARDS
+    moved = next(iter(layer(0)))
+    assert indexed(tmp_path, true) == indexed(tmp_path, true, 2 * PARAMETERS) == []
+    fewer = {tensor: name for tensor, name in true.items() if tensor != moved}  # what no index lists is read as well
+    assert indexed(tmp_path, fewer) == []
+    named = {"file": folder.INDEX, "tensor": moved}
+    assert indexed(tmp_path, true | {moved: second}) == [("note.index_misplaces", named)]
+    swapped = true | {moved: second, next(iter(layer(1))): first}
+    assert indexed(tmp_path, swapped) == [("note.index_misplaces", named)]
+    sizes = {"file": folder.INDEX, "said": 10**12, "held": 2 * PARAMETERS}
+    assert indexed(tmp_path, true, 10**12) == [("note.index_size", sizes)]
+
+
+def test_a_tensor_in_two_shards_of_one_index(tmp_path: Path) -> None:
+    """The sums of the names agree for neither file, whichever of them the index names."""
+    more = dict([next(iter(layer(0).items()))])
+    sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": {**layer(1), **more}})
+    assert refused(tmp_path) == ("repeated_key", next(iter(more)), str(tmp_path / "b.safetensors"))

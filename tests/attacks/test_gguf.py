@@ -7,11 +7,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from bounded import cost
 from gguf_files import ARRAY, STRING, U32, document, pair, tensor, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedFile
+from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedArchitecture, UnsupportedFile
 from assay.observe.checkpoint import files, gguf
 from assay.observe.checkpoint.read import read
 
@@ -145,6 +146,16 @@ def test_the_architecture_is_needed(tmp_path: Path) -> None:
     assert caught.value.field == "general.architecture"
 
 
+@pytest.mark.parametrize("name", ["bert", "nomic-bert-moe"])
+def test_an_encoder_is_refused_for_what_it_is(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.gguf"
+    path.write_bytes(document(pair("general.architecture", STRING, text(name)) + tensor("t"), 1, 1, data=256))
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        read(path)
+    assert "an encoder" in str(dict(caught.value.message.parameters)["detail"])
+    assert (caught.value.field, caught.value.offset) == ("general.architecture", 24)
+
+
 @pytest.mark.parametrize("value", [0, 20_000, 2**32 - 1])
 def test_absurd_numbers_of_blocks(tmp_path: Path, value: int) -> None:
     body = pair("general.architecture", STRING, text("llama"))
@@ -196,3 +207,82 @@ def test_more_than_any_model_has(tmp_path: Path, tensors: int, pairs: int) -> No
         gguf.header(path)
     limit = "tensors" if tensors else "pairs"
     assert (caught.value.message.code, caught.value.offset) == (f"error.limit.{limit}", 8 if tensors else 16)
+
+
+def beyond(path: Path, code: str) -> UnsupportedFile:
+    """What is larger than any published file ends within the bounds, in a process of its own."""
+    spent = cost(path)
+    assert (spent.said, spent.seconds < 2, spent.mebibytes < 95) == (f"error.limit.{code}", True, True), spent
+    with pytest.raises(UnsupportedFile) as caught:
+        gguf.header(path)
+    assert caught.value.field is not None
+    assert caught.value.offset is not None
+    return caught.value
+
+
+@pytest.mark.parametrize("kept", [100, 2_000_000])
+def test_words_of_a_sparse_file(tmp_path: Path, kept: int) -> None:
+    """A hole of 8 GiB holds a thousand million words of no letters; those of two arrays count together."""
+    path = tmp_path / "x.gguf"
+    first = pair("a", ARRAY, struct.pack("<IQ", STRING, kept) + bytes(8 * kept))
+    second = text("b") + struct.pack("<IIQ", ARRAY, STRING, 2**29)
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 2) + first + second)
+    os.truncate(path, 2**33)
+    assert beyond(path, "words").field == "b"
+
+
+@pytest.mark.parametrize("kind", ["values", "words"])
+def test_a_header_that_is_mostly_holes(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.gguf"
+    if kind == "values":  # texts of 1 GiB, each behind a key
+        with path.open("wb") as out:
+            out.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1000))
+            for number in range(1000):
+                out.write(text(str(number)) + struct.pack("<IQ", STRING, 2**30))
+                out.seek(2**30, os.SEEK_CUR)
+            out.write(bytes(1))
+    else:  # 16 KiB a word
+        word = struct.pack("<Q", 2**14) + bytes(2**14)
+        listed = text("a") + struct.pack("<IIQ", ARRAY, STRING, 20_000) + word * 20_000
+        path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + listed)
+    beyond(path, "header")
+
+
+@pytest.mark.parametrize("width", [1, 8])
+def test_short_arrays_are_kept_within_one_bound(tmp_path: Path, width: int) -> None:
+    path = tmp_path / "x.gguf"
+    value = struct.pack("<IQ", {1: 0, 8: 12}[width], 65_536) + bytes(65_536 * width)
+    body = b"".join(pair(f"{number}", ARRAY, value) for number in range(200))
+    path.write_bytes(document(body, pairs=200))
+    beyond(path, "memory")
+
+
+@pytest.mark.parametrize("kind", ["keys", "texts", "tensors"])
+def test_names_are_kept_within_one_bound(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.gguf"
+    longest = "\N{GRINNING FACE}" + "n" * 60_000  # four bytes a letter in memory
+    names = [f"{longest}{number}" for number in range(600)]
+    if kind == "tensors":
+        path.write_bytes(document(b"".join(tensor(name) for name in names), tensors=600))
+    else:
+        pairs = (pair(name, U32, bytes(4)) if kind == "keys" else pair(name[-4:], STRING, text(name)) for name in names)
+        path.write_bytes(document(b"".join(pairs), pairs=600))
+    beyond(path, "memory")
+
+
+def test_many_tensors_of_usual_names(tmp_path: Path) -> None:
+    path = tmp_path / "x.gguf"
+    body = b"".join(tensor(f"blk.{number}.attn_norm.weight", (0,)) for number in range(90_000))
+    path.write_bytes(document(body, 90_000))
+    spent = cost(path)
+    assert (spent.said, spent.mebibytes < 95) == ("error.malformed.missing_key", True), spent
+
+
+def test_parts_of_a_split_model_are_kept_within_one_bound(tmp_path: Path) -> None:
+    for part in range(4):
+        keys = pair("split.count", U32, struct.pack("<I", 4)) + pair("split.no", U32, struct.pack("<I", part))
+        names = [f"{part} {number} " + "n" * 30_000 for number in range(700)]
+        body = keys + b"".join(tensor(name, (0,)) for name in names)
+        (tmp_path / f"m-{part + 1:05d}-of-00004.gguf").write_bytes(document(body, 700, 2))
+    spent = cost(tmp_path / "m-00001-of-00004.gguf")
+    assert (spent.said, spent.seconds < 2, spent.mebibytes < 95) == ("error.limit.memory", True, True), spent

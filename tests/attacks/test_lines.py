@@ -268,7 +268,7 @@ def link(target: str) -> Callable[[Path], Path]:
         (fifo, "not_regular"),
         (lambda _: Path("/dev/zero"), "not_regular"),
         (link("x.gguf"), "loop"),
-        (link("nowhere"), "missing"),
+        (link("nowhere"), "dangling"),
     ],
     ids=["fifo", "device", "loop", "dangling"],
 )
@@ -371,3 +371,24 @@ FITTING = {
 def test_the_hint_fits_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     said = told(capsys, MALFORMED[kind].place(tmp_path), "--lang", "en")
     assert said.lines[1] == f"hint: {words.say(message(f'hint.{FITTING[kind]}'), 'en')}"
+
+
+SIZES = {
+    "intermediate_size": 64, "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 64, "vocab_size": 64,
+    "max_position_embeddings": 64, "torch_dtype": "bfloat16", "tie_word_embeddings": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_a_folder_whose_name_is_no_text(tmp_path: Path, encoding: str) -> None:
+    """Half a character is no JSON: another program could not read it."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + "/плохо".encode() + b"\xff"))
+    path.mkdir()
+    (path / "config.json").write_text(json.dumps(CONFIG | SIZES), "utf-8")
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONPATH": str(Path(files.__file__).parents[3])}
+    command = [sys.executable, "-m", "assay", "model", os.fsencode(path), "--json"]
+    said = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert said.returncode == 0, said.stderr
+    document = json.loads(said.stdout.decode(encoding))
+    assert document["name"] == "плохо\N{REPLACEMENT CHARACTER}"
+    assert "\\ud" not in json.dumps(document)

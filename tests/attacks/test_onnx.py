@@ -15,6 +15,7 @@ from assay.errors import AssayError, MalformedFile, UnreadableFile, UnsupportedF
 from assay.observe.checkpoint import onnx as reader
 from assay.observe.checkpoint import onnx_wire
 from assay.observe.checkpoint.onnx_wire import varint
+from assay.report import words
 
 onnx = pytest.importorskip("onnx")
 helper, TensorProto = onnx.helper, onnx.TensorProto
@@ -309,3 +310,16 @@ def test_a_good_file_with_some_bytes_changed(tmp_path: Path, changes: list[tuple
         reader.read(tmp_path / "x.onnx")
     except AssayError as error:
         assert error.exit_code in {2, 3}  # noqa: PT017 - same
+
+
+def test_a_tensor_of_too_many_dimensions_has_no_name_yet(tmp_path: Path) -> None:
+    """`dims` is the field, and not the name of a tensor."""
+    path = tmp_path / "x.onnx"
+    shape = varint(1 << 3 | 2) + varint(1000) + bytes(1000)
+    initializer = varint(5 << 3 | 2) + varint(len(shape)) + shape
+    path.write_bytes(varint(7 << 3 | 2) + varint(len(initializer)) + initializer)
+    with pytest.raises(MalformedFile) as caught:
+        reader.read(path)
+    assert (caught.value.message.code, caught.value.field) == ("error.malformed.long_shape", "dims")
+    assert "dims" not in words.say(caught.value.message, "en")
+    assert caught.value.offset is not None

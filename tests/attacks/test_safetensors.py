@@ -163,7 +163,7 @@ def test_a_walk_through_small_windows_reads_what_a_tree_holds(
     with pytest.MonkeyPatch.context() as patch:
         for name, size in {"SMALL_BYTES": 0, "WINDOW_BYTES": 7, "PIECE_BYTES": 8, "MAX_NAME_BYTES": 600}.items():
             patch.setattr(safetensors_header, name, size)
-        entries, _ = safetensors.header(raw(tmp_path / "x", content))
+        entries, _, _ = safetensors.header(raw(tmp_path / "x", content))
         if whole:
             assert dict(entries.tensors()) == {name: document[name] for name in names}
         else:
@@ -183,7 +183,7 @@ def test_a_walk_through_small_windows_refuses_what_is_no_json(tmp_path: Path, da
     with pytest.MonkeyPatch.context() as patch:
         for name, size in {"SMALL_BYTES": 0, "WINDOW_BYTES": 7, "PIECE_BYTES": 8}.items():
             patch.setattr(safetensors_header, name, size)
-        entries, _ = safetensors.header(raw(tmp_path / "x", bytes(content)))
+        entries, _, _ = safetensors.header(raw(tmp_path / "x", bytes(content)))
         try:
             found = dict(entries.tensors())
         except MalformedFile:
@@ -201,3 +201,76 @@ def test_a_header_as_long_as_the_format_allows_is_read(tmp_path: Path) -> None:
     (found,) = safetensors.tensors(raw(tmp_path / "x", content, bytes(8)))
     assert (found.name, found.size) == ("t", 8)
     (tmp_path / "x").unlink()
+
+
+SPACES = (24, 26, 28, 48, 4, 0)
+ENTRY = '"t": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}'
+USUAL = [
+    "{" + ENTRY + "}",
+    "{" + ENTRY + "}    ",
+    "{" + ENTRY.replace(" ", "") + "}",
+    '{"__metadata__": {"format": "pt"}, ' + ENTRY + "}",
+    "{" + ENTRY + ', "u": {"dtype": "BF16", "shape": [], "data_offsets": [24, 26]}}',
+    "{" + ENTRY + ', "\N{CYRILLIC SMALL LETTER YA}": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [24, 26]}}',
+]
+ODD = [
+    "{",
+    "{}",
+    "{" + ENTRY.replace("2, 3", "6, 1").replace('"t"', '"\\u0074"') + "}",
+    "{" + ENTRY.replace("2, 3", "2, 3, ") + "}",
+    "{" + ENTRY.replace("2, 3", "02, 3") + "}",
+    "{" + ENTRY.replace("2, 3", "2 3") + "}",
+    "{" + ENTRY.replace("2, 3", "2,, 3") + "}",
+    "{" + ENTRY.replace("2, 3", "true, 6") + "}",
+    "{" + ENTRY.replace("2, 3", "2.0, 3") + "}",
+    "{" + ENTRY.replace("2, 3", "3000000000000000000, 3000000000000000000") + "}",
+    "{" + ENTRY.replace("24", "25") + "}",
+    "{" + ENTRY.replace("[0", "[1") + "}",
+    "{" + ENTRY.replace("24", "024") + "}",
+    "{" + ENTRY.replace("F32", "F99") + "}",
+    "{" + ENTRY.replace("F32", "F6_E2M3").replace("24", "4") + "}",
+    "{" + ENTRY + ", " + ENTRY + "}",
+    "{" + ENTRY + ", " + ENTRY.replace("0, 24", "24, 48") + "}",
+    "{" + ENTRY + ", }",
+    "{" + ENTRY + "} x",
+    "{" + ENTRY + "}}",
+    "{" + ENTRY,
+    "[" + ENTRY + "]",
+    "{" + ENTRY.replace('"dtype": "F32"', '"dtype": "F32", "dtype": "F32"') + "}",
+    "{" + ENTRY.replace('"t"', '"__metadata__"') + "}",
+    '{"__metadata__": {"a": "b"}, ' + ENTRY.replace('"t"', '"__metadata__"') + "}",
+    '{"__metadata__": {"a": "b", "a": "c"}, ' + ENTRY + "}",
+    '{"__metadata__": {"a": 1}, ' + ENTRY + "}",
+    '{"__metadata__": {"a": "{}"}, ' + ENTRY + "}",
+    '{"u": {"dtype": "BF16", "shape": [1], "data_offsets": [24, 26]}, ' + ENTRY + "}",
+    "{" + ENTRY + ', "u": {"dtype": "BF16", "shape": [1], "data_offsets": [26, 28]}}',
+]
+
+
+@pytest.mark.parametrize("text", [*USUAL, *ODD])
+def test_the_usual_way_answers_as_the_tree_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """A header as savers write it is read by one expression; whatever else is left to the reader of every JSON."""
+
+    def answer(space: int) -> object:
+        content = text.encode()
+        path = tmp_path / "x.safetensors"
+        path.write_bytes(len(content).to_bytes(8, "little") + content + bytes(space))
+        try:
+            return safetensors.tensors(path)
+        except AssayError as error:
+            return error.message, error.field, error.offset
+
+    usual = [answer(space) for space in SPACES]
+    taken = [safetensors._usual(text.encode(), space) is not None for space in SPACES]
+    assert any(taken) == (text in USUAL)
+    monkeypatch.setattr(safetensors, "_usual", lambda *_: None)
+    assert [answer(space) for space in SPACES] == usual
+
+
+def test_a_header_longer_than_what_is_read_at_once(tmp_path: Path) -> None:
+    entries = {f"t{n}": {"dtype": "U8", "shape": [1], "data_offsets": [n, n + 1]} for n in range(2000)}
+    content = json.dumps(entries).encode()
+    assert safetensors.USUAL_BYTES < len(content) < 2**20
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(content).to_bytes(8, "little") + content + bytes(2000))
+    assert [found.name for found in safetensors.tensors(path)] == list(entries)

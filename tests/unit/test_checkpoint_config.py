@@ -15,6 +15,7 @@ from assay.errors import (
     UsageError,
 )
 from assay.knowledge import store
+from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint.config import Origin, model
 from assay.observe.checkpoint.read import read
 from assay.types.message import message
@@ -149,15 +150,16 @@ def test_heads_that_do_not_divide() -> None:
     assert caught.value.field == "num_key_value_heads"
 
 
-@pytest.mark.parametrize("name", ["deepseek_v4", "step3p7", "deepseek_ref"])
+@pytest.mark.parametrize("name", ["deepseek_v4", "step3p7", "deepseek_ref", "bert", "xlm-roberta"])
 def test_a_refused_architecture_says_why(name: str) -> None:
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(published(QWEN) | {"model_type": name})
-    assert (caught.value.field or "").startswith(f"{name}: ")
+    assert str(dict(caught.value.message.parameters)["detail"]).startswith(f"{name}: ")
+    assert caught.value.field == "model_type"
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize("name", ["no_such_model", "bert", "Qwen3_moe", ""])
+@pytest.mark.parametrize("name", ["no_such_model", "rwkv7", "Qwen3_moe", ""])
 def test_an_unknown_architecture_is_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(published(QWEN) | {"model_type": name, "no_such_key": 3})
@@ -177,7 +179,7 @@ def test_what_a_family_has_beyond_the_layout_is_refused() -> None:
     config["text_config"]["num_kv_shared_layers"] = 10
     with pytest.raises(UnsupportedArchitecture) as caught:
         described(config)
-    assert caught.value.field == "num_kv_shared_layers"
+    assert caught.value.field == "text_config.num_kv_shared_layers"
 
 
 def test_a_model_without_a_type_has_no_size() -> None:
@@ -333,3 +335,13 @@ def test_towers_of_other_families() -> None:
         },
     }  # fmt: skip
     assert described(qwen).parameters == 8_292_166_656
+
+
+def test_an_encoder_is_refused_for_what_it_is() -> None:
+    """Figures of a decoder would be wrong about it: it has no cache, and reads its tokens once."""
+    config = {"architectures": ["BertModel"], "model_type": "bert", "hidden_size": 384, "num_hidden_layers": 6,
+              "num_attention_heads": 12, "intermediate_size": 1536, "vocab_size": 30522}  # fmt: skip
+    with pytest.raises(UnsupportedArchitecture) as caught:
+        described(config)
+    assert "an encoder" in str(dict(caught.value.message.parameters)["detail"])
+    assert not {"bert", "roberta"} & set(architectures.known())

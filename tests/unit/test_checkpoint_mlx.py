@@ -133,7 +133,7 @@ def test_words_and_scales_that_disagree(tmp_path: Path) -> None:
     content = shapes() | {"model.layers.0.mlp.up_proj.scales": ("BF16", (WIDTH, 3))}
     with pytest.raises(MalformedFile) as caught:
         read(folder(tmp_path, content, {"group_size": 64, "bits": 4}))
-    assert caught.value.message.code == "error.malformed.size_mismatch"
+    assert caught.value.message.code == "error.malformed.group_size"
     assert "layers.0.mlp.up_proj" in (caught.value.field or "")
 
 

@@ -13,7 +13,9 @@ from safetensors_files import Shapes, write
 
 from assay.knowledge.catalog import weight_formats
 from assay.observe.checkpoint import safetensors, stored
+from assay.observe.checkpoint.packed import recognised
 from assay.observe.checkpoint.read import read
+from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.types.model import Model
 
 HIDDEN, LAYERS, WIDTH, WORDS = 256, 2, 512, 100
@@ -427,6 +429,29 @@ def ao_int4(outputs: int, inputs: int) -> Shapes:
     return {"_weight_qdata": ("U8", (outputs, inputs // 2)), "_weight_scale": scales, "_weight_zero_point": scales}
 
 
+def ao_plain(outputs: int, inputs: int) -> Shapes:
+    """Int4Tensor as torchao's int4_tensor.py has it: fbgemm's pack_int4 keeps the type of what it packs, int8."""
+    scales = ("BF16", (inputs // 128, outputs))
+    return {"_weight_qdata": ("I8", (outputs, inputs // 2)), "_weight_scale": scales, "_weight_zero_point": scales}
+
+
+def ao_unpacked(outputs: int, inputs: int) -> Shapes:
+    """IntxUnpackedToInt8Tensor: a byte for each element, whatever its width."""
+    return {
+        "_weight_qdata": ("I8", (outputs, inputs)),
+        "_weight_scale": ("BF16", (outputs, inputs // 32)),
+        "_weight_zero_point": ("I8", (outputs, inputs // 32)),
+    }
+
+
+def ao_older(outputs: int, inputs: int) -> Shapes:
+    return {"weight:qdata": ("F8_E4M3", (outputs, inputs)), "weight:scale": ("F32", (outputs, 1))}
+
+
+def ao_older_int8(outputs: int, inputs: int) -> Shapes:
+    return {"weight:_data": ("I8", (outputs, inputs)), "weight:_scale": ("BF16", (outputs, 1))}
+
+
 def ao_tiles(outputs: int, inputs: int) -> Shapes:
     filled = ceil(inputs / 1024) * 1024
     return {
@@ -458,7 +483,9 @@ def ao_nvfp4(outputs: int, inputs: int) -> Shapes:
 @pytest.mark.parametrize(
     ("layout", "name"),
     [
-        (ao_int4, "torchao_int4"), (ao_tiles, "torchao_int4"), (ao_int8, "torchao_int8"), (ao_fp8, "fp8_channel"),
+        (ao_int4, "torchao_int4"), (ao_plain, "torchao_int4"), (ao_unpacked, "torchao_int8"),
+        (ao_older, "fp8_channel"), (ao_older_int8, "torchao_int8"), (ao_tiles, "torchao_int4"),
+        (ao_int8, "torchao_int8"), (ao_fp8, "fp8_channel"),
         (ao_mxfp4, "mxfp4"), (ao_nvfp4, "nvfp4_w4a16"),
     ],
 )  # fmt: skip
@@ -467,6 +494,35 @@ def test_torchao_taken_apart(tmp_path: Path, layout: Layout, name: str) -> None:
     assert bulk(held)[:2] == ({name}, LOGICAL)
     assert held.weights.value == file_bytes(tmp_path)
     assert held.doubts == ()
+
+
+def test_torchao_names_tensors_that_it_leaves_whole(tmp_path: Path) -> None:
+    """Older versions wrote `norm.weight:_data` for what is no subclass."""
+    shapes = {f"{name}:_data" if "norm" in name else name: entry for name, entry in shapes_of(ao_older).items()}
+    held = folder(tmp_path, shapes, {"quant_method": "torchao", "quant_type": {"default": {}}})
+    assert any(name.endswith("norm.weight:_data") for name in shapes)
+    assert (bulk(held)[:2], held.doubts) == (({"fp8_channel"}, LOGICAL), ())
+
+
+@pytest.mark.parametrize(
+    ("data", "scale", "zero", "name", "parameters"),
+    [
+        ((64, 32), (1, 64), ("BF16", (1, 64)), "torchao_int4", 64 * 64),
+        ((4, 64, 32), (4, 2, 64), ("BF16", (4, 2, 64)), "torchao_int4", 4 * 64 * 64),
+        ((64, 32), (3, 64), ("BF16", (3, 64)), "unknown", 64 * 32),
+        ((64, 32), (1, 32), ("BF16", (1, 32)), "unknown", 64 * 32),
+        ((64, 32), (64, 1), ("BF16", (64, 1)), "unknown", 64 * 32),
+        ((64, 32), (64, 1), ("I8", (64, 1)), "torchao_int8", 64 * 32),
+        ((64, 32), (3, 32), None, "unknown", 64 * 32),
+    ],
+)
+def test_which_subclass_of_torchao_bytes_are(
+    data: tuple[int, ...], scale: tuple[int, ...], zero: tuple[str, tuple[int, ...]] | None, name: str, parameters: int
+) -> None:
+    parts = {"_weight_qdata": ("I8", data), "_weight_scale": ("BF16", scale)}
+    parts |= {} if zero is None else {"_weight_zero_point": zero}
+    found = recognised({part: StoredTensor(part, dtype, shape, 0, 0) for part, (dtype, shape) in parts.items()})
+    assert (found.format, found.parameters) == (name, parameters)
 
 
 @pytest.mark.parametrize(

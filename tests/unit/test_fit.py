@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assay.reason.memory import fit as fit_module
 from assay.reason.memory.fit import CardMemory, Need, Setting, available_memory, fit, need
 from assay.reason.memory.overhead import overhead, scheduler_load
 from assay.reason.memory.weights import loaded_weights, weights_per_card
@@ -289,3 +290,17 @@ def test_latent_attention_keeps_scores_in_llama_cpps_buffer() -> None:
     engine = VLLM._replace(memory=memory, split="layer")
     latent = (LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64),)
     assert need(Setting(model(layers=latent), engine, card(), BF16), 1024, 1).activation[1] == 512 * 1024 * 128 * 4
+
+
+def test_a_search_finds_the_last_that_fits_in_few_steps() -> None:
+    for limit in range(40):
+        for last in range(limit + 1):
+            assert fit_module._largest(last.__ge__, limit) == last
+    asked: list[int] = []
+
+    def fits(n: int) -> bool:
+        asked.append(n)
+        return n <= 37
+
+    assert fit_module._largest(fits, 1 << 20) == 37
+    assert len(asked) <= 12

@@ -374,7 +374,7 @@ def test_known_architectures_are_themselves(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_refused_by_name_stays_refused(config: Config, name: str) -> None:
     error = refusal(config | {"model_type": name})
     assert error.message.code == "error.architecture_detail"
-    assert (error.field or "").startswith(f"{name}: ")
+    assert str(dict(error.message.parameters)["detail"]).startswith(f"{name}: ")
 
 
 def test_who_does_not_ask_for_a_likeness_gets_none() -> None:

@@ -30,5 +30,7 @@ def print_json(document: Mapping[str, Any]) -> None:
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        text = json.dumps(document, indent=2, allow_nan=False)
+        # A path may hold bytes that are no text, and half a character is no JSON either.
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        text = json.dumps(json.loads(whole), indent=2)
     sys.stdout.write(text + "\n")

@@ -39,4 +39,4 @@ def of_gguf(name: str) -> dict[str, Any] | None:
 
 def known() -> list[str]:
     """All model types that are understood, aliases included, in the order of the catalogue."""
-    return [name for name, body in store.entries(KIND).items() if "refused" not in body]
+    return [name for name in store.entries(KIND) if "refused" not in (architecture(name) or {})]

@@ -5,7 +5,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures, weight_formats
 from assay.observe.checkpoint import assemble, files, likeness, quantization
 from assay.observe.checkpoint.fields import Fields
@@ -72,14 +71,10 @@ def understand(config: Fields, *, alike: bool = False) -> Parts:
         followed = likeness.follow(config, model_type) if alike else None
         if followed is not None:
             return Parts(*followed, config)
-        raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=files.short(model_type), file=config.file),
-            message("hint.unsupported_architecture"),
-            file=config.file,
-            field="model_type",
-        )
+        raise config.refused("model_type", "error.unsupported_architecture", architecture=files.short(model_type))
     if "refused" in body:
-        raise blocks.not_understood(config, f"{model_type}: {body['refused']}")
+        detail = f"{model_type}: {body['refused']}"
+        raise config.refused("model_type", "error.architecture_detail", detail=files.short(detail))
     text = config
     if "text" in body:
         text = config.nested(body["text"]) or config

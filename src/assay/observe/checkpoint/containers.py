@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from assay.errors import UnknownModel
 from assay.observe.checkpoint import files
-from assay.types.message import message
 from assay.types.model import Model
 
 CONFIG = "config.json"
@@ -88,11 +86,9 @@ def _graph(folder: Path, graphs: list[str]) -> Model:
     usual = f"model{onnx.SUFFIX}"
     chosen = usual if usual in graphs else graphs[0]
     if len(graphs) > 1 and chosen != usual:
-        raise UnknownModel(
-            message("error.ambiguous_model", query=folder.name, number=len(graphs)),
-            message("hint.unknown_model"),
-            candidates=graphs,
-        )
+        from assay.observe.checkpoint.folder import ambiguous  # noqa: PLC0415 - same
+
+        raise ambiguous(folder, graphs)
     return onnx.read(folder / chosen)
 
 

@@ -1,9 +1,11 @@
 """Reads the keys of a configuration: each checked for type and range, each error naming its key."""
 
+from pathlib import Path
 from typing import Any
 
-from assay.errors import MalformedFile
+from assay.errors import MalformedFile, UnsupportedArchitecture
 from assay.observe.checkpoint.files import malformed
+from assay.types.message import Message, Parameter, message
 
 MAX_DIMENSION = 2**26
 MAX_LAYERS = 10_000
@@ -40,6 +42,19 @@ class Fields:
 
         field = self.path + key
         return malformed(self.file, reason, field, places.of_field(self.file, field))
+
+    def refused(self, key: str, code: str, **parameters: Parameter) -> UnsupportedArchitecture:
+        """The error for what this key asks for and Assay does not know; the file's name is among its parameters."""
+        from assay.observe.checkpoint import places  # noqa: PLC0415 - same
+
+        field = self.path + key
+        return UnsupportedArchitecture(
+            Message(code, (("file", Path(self.file).name), *parameters.items())),
+            message("hint.unsupported_architecture"),
+            file=self.file,
+            field=field,
+            offset=places.of_field(self.file, field),
+        )
 
     def count(self, key: str, default: int | None = None, *, low: int = 1, high: int = MAX_DIMENSION) -> int:
         """An integer in low..high; missing or null takes the default.

@@ -19,6 +19,9 @@ KEY_BYTES, COMMA_BYTES, BRACKET_BYTES = 230, 75, 25
 SAMPLE_BYTES = 2**16
 """Of a file that is too long: a configuration or an index has a value in 10 bytes or more, a bomb one in 2."""
 LONG_NUMBER = re.compile(rb"[0-9]{4000,}")
+POINTER = b"version https://git-lfs.github.com/spec/"
+POINTER_BYTES = 1024
+"""A git-lfs pointer begins so and is shorter than this (git-lfs, docs/spec.md)."""
 MAX_SHOWN = 120
 """Characters of a name that a message repeats."""
 DOCUMENT = "document"
@@ -42,6 +45,8 @@ def unreadable(path: Path, error: OSError | None = None) -> UnreadableFile:
 
     code = 0 if error is None else error.errno or 0
     reason = "not_regular" if error is None else _REASONS.get(code, "failed")
+    if reason == "missing" and path.is_symlink():
+        reason = "dangling"
     return UnreadableFile(
         message(f"error.unreadable.{reason}", file=path.name, system=errno.errorcode.get(code, "")),
         message(hints.of_unreadable(reason)),
@@ -126,6 +131,7 @@ def open_regular(path: Path) -> tuple[int, int]:
 
     Raises:
         UnreadableFile: it cannot be opened, or is no regular file.
+        MalformedFile: it is a pointer that git-lfs left in the file's place.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -135,7 +141,18 @@ def open_regular(path: Path) -> tuple[int, int]:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise unreadable(path)
+    if status.st_size < POINTER_BYTES and _is_pointer(descriptor):
+        os.close(descriptor)
+        raise malformed(str(path), "lfs_pointer", "version", 0)
     return descriptor, status.st_size
+
+
+def _is_pointer(descriptor: int) -> bool:
+    """Whether a file is a git-lfs pointer; one that cannot be read is left to its reader to say so."""
+    try:
+        return os.pread(descriptor, len(POINTER), 0) == POINTER
+    except OSError:
+        return False
 
 
 def beginning(path: Path, count: int) -> bytes:
@@ -245,6 +262,7 @@ def _unparsed(content: bytes, file: str, error: ValueError | RecursionError) -> 
     else:  # a number of thousands of digits, which Python does not convert
         number = LONG_NUMBER.search(content)
         offset = 0 if number is None else number.start()
+        return malformed(file, "out_of_range", places.around(content, offset) or DOCUMENT, offset)
     return malformed(file, "json", places.around(content, offset) or DOCUMENT, offset)
 
 

@@ -1,6 +1,8 @@
 """A model from a folder or a file of safetensors: the configuration gives the layers, the headers the bytes."""
 
+import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ from assay.observe.checkpoint import (
     gathered,
     gguf_model,
     mlx,
+    places,
     quantization,
     safetensors,
     shard_index,
@@ -19,15 +22,22 @@ from assay.observe.checkpoint import (
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.observe.checkpoint.stored import Matrix
-from assay.types.message import message
+from assay.types.message import Message, message
 from assay.types.model import Model
 
 CONFIG = "config.json"
 SEPARATE = "hf_quant_config.json"
 SAFETENSORS = ".safetensors"
 INDEX = f"model{SAFETENSORS}{shard_index.SUFFIX}"
+GGUF = ".gguf"
+PROJECTOR = "mmproj"
+BESIDE = (PROJECTOR, "imatrix")
+"""Parts of the names of GGUF files that hold no model."""
+MOST_NAMED = 8
 ADAPTERS = ("adapter_", "adapters.")
 CONSOLIDATED = "consolidated"
+NUMBERS = re.compile(r"-[0-9]{4,6}-of-[0-9]{4,6}(?=\.)")
+"""Of a part, wherever the name of the variant stands."""
 PUBLISHERS_INDEX = f"{CONSOLIDATED}{SAFETENSORS}{shard_index.SUFFIX}"
 
 
@@ -36,12 +46,12 @@ class Shards(NamedTuple):
 
     Attributes:
         paths: those to read.
-        tensors: what the index lists, as `shard_index.hashed` gives it; None without an index.
+        listed: what their index lists, or None.
         source: where that index lies.
     """
 
     paths: list[Path]
-    tensors: set[int] | None = None
+    listed: shard_index.Index | None = None
     source: Path | None = None
 
 
@@ -69,8 +79,8 @@ def _indexed(index: Path) -> Shards:
     paths = [index.with_name(name) for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
     if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    return Shards([] if missing else paths, said.tensors, index)
+        shard_index.reach_listed(index, missing[0].name)
+    return Shards([] if missing else paths, said, index)
 
 
 def _shards(folder: Path) -> Shards:
@@ -99,26 +109,72 @@ def shards(folder: Path) -> list[Path]:
     return _shards(folder).paths
 
 
-def tensors(read: Shards) -> list[StoredTensor]:
-    """The tensors of these files of one folder: no name twice, and all that their index lists.
+def _check_variants(paths: list[Path]) -> None:
+    """Files that hold the same tensors are no variants of one another (`model.fp16.safetensors`) by their names.
 
     Raises:
-        UnsupportedFile, MalformedFile, UnreadableFile.
+        UnknownModel: they are, and which of them is meant is not known.
+    """
+    variants: dict[str, str] = {}
+    for path in paths:
+        variants.setdefault(NUMBERS.sub("", path.name), path.name)
+    if len({name.partition(".")[0] for name in variants}) == 1 < len(variants):
+        raise ambiguous(paths[0].parent, list(variants.values()))
+
+
+def _check_names(read: Shards, held: dict[str, set[str]]) -> None:
+    """No name is in two of the files, and none is missing that their index lists.
+
+    Raises:
+        MalformedFile, UnknownModel: see `tensors`.
+    """
+    names: set[str] = set()
+    for path in read.paths:
+        twice = min(names & held[path.name], default=None)
+        if twice is not None:
+            if read.source is None:
+                _check_variants(read.paths)
+            raise files.malformed(str(path), "repeated_key", twice, places.of_field(str(path), twice))
+        names |= held[path.name]
+    if read.source is not None and read.listed is not None:
+        numbers = set(map(shard_index.hashed, names))
+        if not read.listed.tensors <= numbers:
+            raise shard_index.lacking(read.source, numbers)
+
+
+def tensors(read: Shards) -> tuple[list[StoredTensor], tuple[Message, ...]]:
+    """The tensors of these files of one folder, and what their index says otherwise: it decides nothing.
+
+    Names are compared where a file does not hold just what the index lists for it, or is not alone without one: 100,000
+    of them are as many bytes again.
+
+    Raises:
+        UnsupportedFile, MalformedFile, UnreadableFile: also a tensor that is in two files, or listed and in none.
+        UnknownModel: two files are variants of one model.
     """
     found: list[StoredTensor] = []
-    names: set[str] = set()
+    sums = {} if read.listed is None else read.listed.sums
+    agree = len(read.paths) == 1 if read.listed is None else True
+    ends = [0]
     for path in read.paths:
         more = safetensors.tensors(path)
         found += more
-        names.update([tensor.name for tensor in more])
-        if len(names) < len(found):
-            earlier = {tensor.name for tensor in found[: -len(more)]}
-            raise files.malformed(str(path), "repeated_key", next(one.name for one in more if one.name in earlier))
-    if read.source is not None and read.tensors is not None:
-        held = set(map(shard_index.hashed, names))
-        if not read.tensors <= held:
-            raise shard_index.lacking(read.source, held)
-    return found
+        ends.append(len(found))
+        agree = agree and (read.listed is None or sums[path.name] == sum([hash(one.name) for one in more]))
+    notes = []
+    if not agree:
+        parts = zip(read.paths, pairwise(ends), strict=True)
+        held = {path.name: {one.name for one in found[begin:end]} for path, (begin, end) in parts}
+        _check_names(read, held)
+        stray = None if read.source is None else shard_index.misplaced(read.source, held)
+        if stray is not None and read.source is not None:
+            notes.append(message("note.index_misplaces", file=read.source.name, tensor=files.short(stray)))
+    size = None if read.listed is None else read.listed.size
+    if size is not None and read.source is not None:
+        stored_bytes = sum([one.size for one in found])
+        if abs(stored_bytes - size) * 100 > stored_bytes:  # tied weights and alignment are counted in more than one way
+            notes.append(message("note.index_size", file=read.source.name, said=size, held=stored_bytes))
+    return found, tuple(notes)
 
 
 _WEIGHTS = ("consolidated", "pytorch_model", "model", "tf_model", "flax_model")
@@ -144,12 +200,13 @@ def of_files(read: Shards, document: dict[str, Any], origin: config.Origin) -> M
     Raises:
         UnsupportedArchitecture, UnsupportedFile, MalformedFile, UnreadableFile.
     """
-    held = tensors(read)
+    held, notes = tensors(read)
     if mlx.recognised(document):
-        return mlx.of_tensors(held, document, origin)
+        found = mlx.of_tensors(held, document, origin, read.paths)
+        return replace(found, notes=(*found.notes, *notes))
     said = frozenset(rule.storage.format for rule in quantization.scheme(Fields(document, origin.file), None).rules)
-    found = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
-    return gathered.model(found, document, origin, unknown=safetensors.unknown(held))
+    matrices = [_told_apart(matrix, said) for matrix in stored.matrices(held)]
+    return gathered.model(matrices, document, origin, notes, unknown=safetensors.unknown(held))
 
 
 def display_name(folder: Path) -> str:
@@ -160,21 +217,43 @@ def display_name(folder: Path) -> str:
     return folder.resolve().name
 
 
+def ambiguous(folder: Path, names: list[str]) -> UnknownModel:
+    """The error for a folder that does not say which of these files is meant."""
+    more = len(names) - MOST_NAMED
+    listed = ", ".join(map(files.short, names[:MOST_NAMED])) + (f" (+{more})" if more > 0 else "")
+    return UnknownModel(
+        message("error.ambiguous_model", query=display_name(folder), number=len(names)),
+        message("hint.ambiguous_model", candidates=listed),
+        file=str(folder),
+        candidates=names,
+    )
+
+
 def _only_gguf(folder: Path) -> Path | None:
     """The GGUF file of a folder without other weights: the only one, or the first part of the only split one.
+
+    A projector (llama.cpp knows one by its name) or an importance matrix beside a model is no second model.
 
     Raises:
         UnknownModel: there are several, and the folder does not say which is meant.
     """
-    found = [folder / name for name in _listed(folder) if Path(name).suffix == ".gguf"]
-    models = [path for path in found if "-of-" not in path.name or "-00001-of-" in path.name]
-    if len(models) > 1:
-        raise UnknownModel(
-            message("error.ambiguous_model", query=folder.name, number=len(models)),
-            message("hint.unknown_model"),
-            candidates=[path.name for path in models],
-        )
-    return models[0] if models else None
+    found = [name for name in _listed(folder) if name.endswith(GGUF)]
+    found = [name for name in found if not any(word in name.lower() for word in BESIDE)] or found
+    models: dict[str, str] = {}  # the first part that is there stands for the others, to say which are missing
+    for name in found:
+        models.setdefault(gguf_model.PARTS.sub(r"-of-\2", name), name)
+    begun = [name for name in models.values() if "-of-" not in name or "-00001-of-" in name] or list(models.values())
+    if len(begun) > 1:
+        raise ambiguous(folder, begun)
+    return folder / begun[0] if begun else None
+
+
+def _with_projector(found: Model, folder: Path) -> Model:
+    """The model, and a warning when its folder holds the projector of another kind of input."""
+    beside = next((name for name in _listed(folder) if PROJECTOR in name.lower() and name.endswith(GGUF)), None)
+    if beside is None or beside in found.sources:
+        return found
+    return replace(found, notes=(*found.notes, message("note.projector_beside", "warning", file=beside)))
 
 
 def _unread(folder: Path) -> str | None:
@@ -221,7 +300,7 @@ def from_folder(folder: Path) -> Model:
         return with_adapter(of_files(read, document, origin), folder)
     alone = _only_gguf(folder)
     if alone is not None:
-        return with_adapter(gguf_model.read(alone), folder)
+        return with_adapter(_with_projector(gguf_model.read(alone), folder), folder)
     if not configured:
         raise _no_configuration(folder)
     unread = _unread(folder)
@@ -301,5 +380,5 @@ def from_index(index: Path) -> Model:
     """
     read = _indexed(index)
     if not read.paths:
-        raise files.malformed(str(index), "missing_shard", field=shard_index.listed(index)[0])
+        shard_index.reach_listed(index, shard_index.listed(index)[0])
     return _of_shards(read, index)

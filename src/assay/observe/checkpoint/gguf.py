@@ -8,6 +8,7 @@ import os
 import struct
 from itertools import pairwise
 from pathlib import Path
+from sys import getsizeof
 from typing import Any, NamedTuple
 
 from assay.errors import AssayError, MalformedFile, UnsupportedFile
@@ -24,6 +25,14 @@ MAX_KEPT_ITEMS = 65_536
 """Longer arrays (the vocabulary) are known by their length only."""
 MAX_KEPT_BYTES = 65_536
 """Of a text value; the rest of a longer one is stepped over."""
+MAX_MEMORY = 60 * 10**6
+"""Of all names and values of a model's files, as Python keeps them: a bound of our own; published ones take some MB."""
+ITEM_BYTES, PAIR_BYTES, TENSOR_BYTES = 40, 150, 400
+"""What an item of a list, a pair and a tensor take at most, beside their texts."""
+MAX_WORDS = 2**21
+"""In all arrays of texts: published vocabularies have some hundred thousand words and twice as many merges."""
+MAX_HEADER_BYTES = 2**28
+"""Of metadata and tensors: with such a vocabulary they have 20 MB."""
 MAX_PAIRS = 65_536
 MAX_TENSORS = 131_072
 MAX_ARRAYS = 65_536
@@ -78,17 +87,18 @@ class Array(NamedTuple):
 
 
 class Header(NamedTuple):
-    """What a GGUF file says about itself: metadata and tensors."""
+    """What a GGUF file says about itself: metadata and tensors, and the bytes of memory that are taken by then."""
 
     version: int
     metadata: dict[str, Any]
     tensors: list[GgufTensor]
+    memory: int
 
 
 class _Walk:
     """A position in a file; every step is checked against its end, and only a window of it is held."""
 
-    __slots__ = ("arrays", "base", "descriptor", "file", "position", "size", "window")
+    __slots__ = ("arrays", "base", "descriptor", "file", "memory", "position", "size", "window", "words")
 
     def __init__(self, descriptor: int, size: int, file: str) -> None:
         self.descriptor = descriptor
@@ -98,6 +108,8 @@ class _Walk:
         self.base = 0
         self.window = b""
         self.arrays = 0
+        self.words = 0
+        self.memory = 0
 
     def broken(self, reason: str, field: str, offset: int | None = None) -> MalformedFile:
         """The error for a field that begins at `offset`, or where the walk stands."""
@@ -106,6 +118,16 @@ class _Walk:
     def beyond(self, code: str, limit: int, field: str, offset: int) -> UnsupportedFile:
         return files.beyond(self.file, code, limit, field, offset)
 
+    def keep(self, count: int, field: str) -> None:
+        """Count memory that stays in use.
+
+        Raises:
+            UnsupportedFile: the file takes more than one file gets.
+        """
+        self.memory += count
+        if self.memory > MAX_MEMORY:
+            raise self.beyond("memory", MAX_MEMORY, field, self.position)
+
     def ahead(self, length: int, field: str) -> int:
         """Where in the window the next `length` bytes begin. A file that shrinks meanwhile is truncated."""
         if length > self.size - self.position:
@@ -113,6 +135,8 @@ class _Walk:
         index = self.position - self.base
         if index + length <= len(self.window):
             return index
+        if self.position > MAX_HEADER_BYTES:  # each window takes time, though most of them may be stepped over
+            raise self.beyond("header", MAX_HEADER_BYTES, field, self.position)
         try:
             self.window = os.pread(self.descriptor, max(length, WINDOW_BYTES), self.position)
         except OSError as error:
@@ -140,14 +164,17 @@ class _Walk:
         content = self.window[index : index + kept]
         self.position += length
         try:
-            return content.decode("utf-8")
+            found = content.decode("utf-8", "strict" if limit else "replace")  # only names must be text
         except UnicodeDecodeError as error:
-            if limit is None:
-                return content.decode("utf-8", "replace")  # a value may hold anything; only names must be text
             raise self.broken("not_text", field, start) from error
+        self.keep(getsizeof(found), field)
+        return found
 
-    def skip_texts(self, count: int, field: str) -> None:
-        """Step over `count` strings: the vocabulary of a model has 300,000 of them."""
+    def skip_texts(self, count: int, field: str, start: int) -> None:
+        """Step over `count` strings of an array that begins at `start`: a model's vocabulary has 300,000 of them."""
+        self.words += count
+        if self.words > MAX_WORDS:
+            raise self.beyond("words", MAX_WORDS, field, start)
         unpack = _U64.unpack_from
         while count:
             index = first = self.ahead(8, field)
@@ -176,7 +203,7 @@ class _Walk:
         if kind == _STRING:
             if count > left // 8:
                 raise self.broken("count_too_large", field, start)
-            self.skip_texts(count, field)
+            self.skip_texts(count, field, start)
             return Array(count)
         if kind == _ARRAY:
             if depth >= MAX_DEPTH or count > left // 12:
@@ -195,6 +222,7 @@ class _Walk:
         if count > MAX_KEPT_ITEMS:
             self.position += count * width
             return Array(count)
+        self.keep(count * ITEM_BYTES, field)
         index = self.ahead(count * width, field)
         values = struct.unpack_from(f"<{count}{_SCALARS[kind].format[1:]}", self.window, index)
         self.position += count * width
@@ -245,6 +273,7 @@ def _metadata(walk: _Walk, pairs: int) -> dict[str, Any]:
         key = walk.text("metadata key", MAX_NAME_BYTES)
         if key in found:
             raise walk.broken("repeated_key", key, start)
+        walk.keep(PAIR_BYTES, key)
         found[key] = walk.value(key)
         if key == ALIGNMENT and not _aligns(found[key]):
             raise walk.broken("out_of_range", key, start)
@@ -259,6 +288,7 @@ def _aligns(value: Any) -> bool:
 def _tensor(walk: _Walk, types: dict[int, weight_formats.GgufType]) -> GgufTensor:
     start = walk.position
     name = walk.text("tensor name", MAX_NAME_BYTES)
+    walk.keep(TENSOR_BYTES, name)
     dimensions = walk.scalar(_U32, name)
     if dimensions > MAX_DIMENSIONS:
         raise walk.broken("too_many_dimensions", name, start)
@@ -301,17 +331,23 @@ def _placed(walk: _Walk, metadata: dict[str, Any], tensors: list[GgufTensor]) ->
     ]
 
 
-def header(path: Path) -> Header:
+def header(path: Path, memory: int = 0) -> Header:
     """The header of a GGUF file.
+
+    Args:
+        path: the file.
+        memory: what other parts of the model take, in bytes.
 
     Raises:
         UnreadableFile: it cannot be opened.
         MalformedFile: it breaks the format; `field` and `offset` say where.
-        UnsupportedFile: it is big-endian or of another version.
+        UnsupportedFile: it is big-endian, of another version, or larger than is read.
     """
     descriptor, size = files.open_regular(path)
     try:
-        return _walked(_Walk(descriptor, size, str(path)))
+        walk = _Walk(descriptor, size, str(path))
+        walk.memory = memory
+        return _walked(walk)
     finally:
         os.close(descriptor)
 
@@ -358,4 +394,4 @@ def _walked(walk: _Walk) -> Header:
     tensors = [_tensor(walk, types) for _ in range(count)]
     if len({tensor.name for tensor in tensors}) != len(tensors):
         raise _repeated(walk, tensors)
-    return Header(version, metadata, _placed(walk, metadata, tensors))
+    return Header(version, metadata, _placed(walk, metadata, tensors), walk.memory)

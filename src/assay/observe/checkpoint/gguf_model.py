@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint import assemble, config, files, gguf, gguf_whole, likeness, names, unknown_types
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
@@ -31,14 +30,12 @@ def _architecture(metadata: dict[str, Any], tensors: list[GgufTensor], path: Pat
         from assay.observe.checkpoint import gguf_likeness  # noqa: PLC0415 - few files are of an unknown architecture
 
         body = gguf_likeness.follow(_fields(metadata, name, path), name, metadata, tensors)
+    keys = Fields({}, str(path))
     if body is None:
-        raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=files.short(name), file=path.name),
-            message("hint.unsupported_architecture"),
-            file=str(path),
-            field="general.architecture",
-            offset=gguf.place(path, "general.architecture"),
-        )
+        raise keys.refused("general.architecture", "error.unsupported_architecture", architecture=files.short(name))
+    if "refused" in body:
+        detail = files.short(f"{name}: {body['refused']}")
+        raise keys.refused("general.architecture", "error.architecture_detail", detail=detail)
     return name, body
 
 
@@ -114,19 +111,22 @@ def _header(path: Path) -> tuple[dict[str, Any], list[GgufTensor]]:
     base = path.name[: match.start()]
     metadata: dict[str, Any] = {}
     tensors: list[GgufTensor] = []
+    earlier: set[str] = set()
+    memory = first.memory
     for part in range(1, number + 1):
         other = path.with_name(f"{base}-{part:05d}-of-{number:05d}.gguf")
         if not files.present(other):
             raise files.malformed(str(path), "missing_shard", other.name, gguf.place(path, "split.count"))
-        found = first if other.name == path.name else gguf.header(other)
+        found = first if other.name == path.name else gguf.header(other, memory)
         if found.metadata.get("split.no") != part - 1 or found.metadata.get("split.count") != number:
             raise files.malformed(str(other), "split_name", "split.no", gguf.place(other, "split.no"))
         metadata = found.metadata if part == 1 else metadata
         _check_alike(metadata, found.metadata, str(other))
-        earlier = {tensor.name for tensor in tensors}
+        memory = max(memory, found.memory)
         twice = next((tensor.name for tensor in found.tensors if tensor.name in earlier), None)
         if twice is not None:
             raise files.malformed(str(other), "repeated_key", twice, gguf.place(other, twice))
+        earlier |= {tensor.name for tensor in found.tensors}
         tensors += found.tensors
     field = "split.tensors.count"
     if field not in metadata:  # without it nobody sees that a part lost some

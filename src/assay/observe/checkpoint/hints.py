@@ -4,7 +4,8 @@ AGAIN = frozenset({"truncated", "offset_outside", "size_mismatch", "missing_stor
 UNTRUSTED = frozenset({
     "runs_code", "pickle_instruction", "pickle", "zip_compressed", "zip_encrypted", "zip_entry", "zip_directory",
     "outside_folder", "json_bomb", "nesting", "count_too_large", "header_too_long", "name_too_long",
-    "too_many_dimensions", "not_aligned", "not_whole_blocks", "unknown_value_type", "repeated_key", "hole_or_overlap",
+    "too_many_dimensions", "long_shape", "not_aligned", "not_whole_blocks", "unknown_value_type", "repeated_key",
+    "hole_or_overlap",
 })  # fmt: skip
 OTHER_KIND = frozenset({"magic", "not_zip", "not_onnx", "protobuf"})
 PARTS = frozenset({"missing_shard", "split_name", "split_differs"})
@@ -12,6 +13,8 @@ PARTS = frozenset({"missing_shard", "split_name", "split_differs"})
 
 def of_malformed(reason: str) -> str:
     """The code of the hint for a file that breaks its format in this way; the rest are values of a configuration."""
+    if reason == "lfs_pointer":
+        return "hint.lfs_pointer"
     if reason in AGAIN:
         return "hint.malformed_file"
     if reason in UNTRUSTED:

@@ -216,17 +216,12 @@ def refused(config: Fields, name: str, like: str, odd: list[str]) -> Unsupported
     """The refusal that lists what was not understood."""
     keys = ", ".join(key[:KEY_CHARACTERS] for key in odd[:MOST_KEYS])
     more = len(odd) - MOST_KEYS
-    return UnsupportedArchitecture(
-        message(
-            "error.architecture_keys",
-            architecture=name,
-            file=config.file,
-            like=like,
-            keys=f"{keys} (+{more})" if more > 0 else keys,
-        ),
-        message("hint.unsupported_architecture"),
-        file=config.file,
-        field=f"{config.path}{odd[0]}",
+    return config.refused(
+        odd[0],
+        "error.architecture_keys",
+        architecture=name,
+        like=like,
+        keys=f"{keys} (+{more})" if more > 0 else keys,
     )
 
 

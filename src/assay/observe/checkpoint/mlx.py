@@ -4,11 +4,12 @@ The key `quantization` of config.json gives group size, bits and mode, and may g
 hold decides. Sources: mlx.core.quantize (modes affine, mxfp4, mxfp8, nvfp4), mlx_lm/utils.py.
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from assay.knowledge.catalog import weight_formats
 from assay.knowledge.catalog.weight_formats import Storage
-from assay.observe.checkpoint import assemble, config, files, gathered, safetensors
+from assay.observe.checkpoint import assemble, config, files, gathered, places, safetensors
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.matching import bare
 from assay.observe.checkpoint.safetensors import StoredTensor
@@ -98,30 +99,44 @@ def _module(name: str) -> str:
     return module
 
 
-def _packed(module: str, parts: dict[str, StoredTensor], setting: Setting | None, file: str) -> Matrix:
+def _holder(paths: list[Path], tensor: StoredTensor) -> str:
+    """The file that holds a tensor: looked up once an error needs it."""
+    return str(next(path for path in paths if tensor in safetensors.tensors(path)))
+
+
+def _packed(
+    module: str, parts: dict[str, StoredTensor], setting: Setting | None, file: str, paths: list[Path]
+) -> Matrix:
     """A converted weight: its bits follow from the width of its words and of its scales.
 
     Raises:
-        MalformedFile: words and scales do not describe the same matrix.
+        MalformedFile: words and scales do not describe the same matrix, or not with this size of a group.
     """
     weight, scales = parts["weight"], parts["scales"]
     size = sum(part.size for part in parts.values())
-    if len(weight.shape) < 2 or weight.shape[:-1] != scales.shape[:-1] or not scales.elements:
-        raise files.malformed(file, "size_mismatch", field=f"{module}.scales")
+    if len(weight.shape) < 2 or weight.shape[:-1] != scales.shape[:-1] or not scales.elements or not weight.elements:
+        holder = _holder(paths, scales)
+        raise files.malformed(holder, "size_mismatch", scales.name, places.of_field(holder, scales.name))
     if setting is None:
         return Matrix(module, "unknown", weight.elements * WORD // 8, size)
     inputs = scales.shape[-1] * setting.group
     bits, rest = divmod(weight.shape[-1] * WORD, inputs)
     if rest or not 1 <= bits <= 8:
-        raise files.malformed(file, "size_mismatch", field=f"{module}.weight")
+        raise files.malformed(file, "group_size", weight.name, places.of_field(file, f"{KEY}.group_size"))
     biased = "biases" in parts and parts["biases"].shape == scales.shape
     told = setting._replace(bits=bits)
     name = told.format if biased == (setting.mode == "affine") else "unknown"
     return Matrix(module, name, weight.elements // weight.shape[-1] * inputs, size)
 
 
-def matrices(tensors: list[StoredTensor], found: Scheme, file: str) -> list[Matrix]:
+def matrices(tensors: list[StoredTensor], found: Scheme, file: str, paths: list[Path]) -> list[Matrix]:
     """All weights of the files, each with its scales and biases, in their order.
+
+    Args:
+        tensors: what the files hold.
+        found: what the configuration says.
+        file: where it does.
+        paths: the files.
 
     Raises:
         MalformedFile: see `_packed`.
@@ -136,7 +151,7 @@ def matrices(tensors: list[StoredTensor], found: Scheme, file: str) -> list[Matr
     for owner, parts in gathered_parts.items():
         module = _module(owner.removesuffix(".bias"))
         if "scales" in parts and "weight" in parts and parts["weight"].dtype == "U32":
-            result.append(_packed(module, parts, found.of(module), file))
+            result.append(_packed(module, parts, found.of(module), file, paths))
             continue
         for tensor in parts.values():
             plain = weight_formats.safetensors_types().get(tensor.dtype)
@@ -144,13 +159,15 @@ def matrices(tensors: list[StoredTensor], found: Scheme, file: str) -> list[Matr
     return result
 
 
-def of_tensors(tensors: list[StoredTensor], document: dict[str, Any], origin: config.Origin) -> Model:
-    """The model of the tensors of an MLX folder, with the layers of this configuration.
+def of_tensors(
+    tensors: list[StoredTensor], document: dict[str, Any], origin: config.Origin, paths: list[Path]
+) -> Model:
+    """The model of the tensors in these files of an MLX folder, with the layers of this configuration.
 
     Raises:
         UnsupportedArchitecture, MalformedFile.
     """
-    found = matrices(tensors, scheme(document, origin.file), origin.file)
+    found = matrices(tensors, scheme(document, origin.file), origin.file, paths)
     return gathered.model(found, document, origin, unknown=safetensors.unknown(tensors))
 
 

@@ -211,7 +211,7 @@ class Walk:
         """Whether to copy a field that may hold messages or numbers of its own: what it unfolds to is counted."""
         if kind == "tensor" and number == 1:  # packed dimensions
             if length > LONGEST_SHAPE:
-                self.broken("dims", "too_many_dimensions")
+                self.broken("dims", "long_shape")
             self._fields += length
         if kind == "graph" and number == INPUT:
             self._inputs += 1

@@ -219,13 +219,30 @@ def _exl3(parts: Parts) -> Found:
     return Found("exl3", trellis.shape[0] * trellis.shape[1] * TILE * TILE, Open())
 
 
+def _torchao_bytes(data: StoredTensor, scale: StoredTensor, zero: StoredTensor | None) -> Found:
+    """Int8Tensor has its scales along the rows; Int4Tensor two elements in a byte, and scales by groups, then rows.
+
+    Int4Tensor keeps zero points in the type of the scales, IntxUnpackedToInt8Tensor as bytes.
+    """
+    rows = data.shape[-2] if len(data.shape) > 1 else 0
+    if zero is not None and zero.shape == scale.shape and zero.dtype == scale.dtype:
+        groups = scale.shape[-2] if len(scale.shape) == len(data.shape) else 0
+        whole = rows and groups and not data.shape[-1] * 2 % groups
+        if whole and scale.shape == (*data.shape[:-2], groups, rows):
+            return Found("torchao_int4", data.elements * 2)
+        return _unknown(data)
+    if scale.elements in (1, rows) or scale.shape[:-1] == data.shape[:-1]:
+        return Found("torchao_int8", data.elements)
+    return _unknown(data)
+
+
 def _torchao(parts: Parts) -> Found:  # noqa: PLR0911 - one subclass a line
     """A tensor subclass taken apart: its data, and the scales that tell which subclass it was."""
     data, scale = parts["_weight_qdata"], parts.get("_weight_scale")
     if data.dtype in ("F8_E4M3", "F8_E5M2"):
         return Found(_fp8(data, scale), data.elements)
     if data.dtype == "I8" and scale is not None:
-        return Found("torchao_int8", data.elements)
+        return _torchao_bytes(data, scale, parts.get("_weight_zero_point"))
     if data.dtype == "I32" and ("_weight_scale_and_zero" in parts or "_weight_zero_point" in parts):
         return Found("torchao_int4", data.elements * 8, Open() if len(data.shape) == 4 else None)
     if data.dtype == "U8" and "_weight_zero_point" in parts:
@@ -250,6 +267,8 @@ def _quark_int4(weight: StoredTensor, scale: StoredTensor | None) -> Found:
 def _weight(parts: Parts) -> Found:  # noqa: PLR0911 - one scheme a line
     """A tensor named `weight` with whatever hangs on it."""
     weight = parts["weight"]
+    if "_weight_scale" in parts:
+        return _torchao({**parts, "_weight_qdata": weight})
     found = _bitsandbytes(weight, parts)
     if found is not None:
         return found

@@ -1,5 +1,6 @@
 """Where in a file a field stands: looked up once an error needs it, so that no reader carries offsets along."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,16 @@ LONGEST_BYTES = 4 * 2**20
 GGUF = b"GGUF"
 LENGTH_BYTES = 8
 _TOKEN = re.compile(rb'("(?:[^"\\]++|\\.)*+")([ \t\r\n]*:)?|[\[{]|[\]}]', re.DOTALL)
+
+
+def _spelt(token: bytes) -> bytes:
+    """A key without its quotes and escapes."""
+    if b"\\" not in token:
+        return token[1:-1]
+    try:
+        return str(json.loads(token)).encode("utf-8", "surrogatepass")
+    except ValueError:
+        return token[1:-1]
 
 
 def _keys(content: bytes) -> Iterator[tuple[list[bytes | None], int]]:
@@ -27,7 +38,7 @@ def _keys(content: bytes) -> Iterator[tuple[list[bytes | None], int]]:
             if path:
                 path.pop()
         elif token[2] is not None and path:
-            path[-1] = token[1][1:-1]
+            path[-1] = _spelt(token[1])
             yield path, token.start()
 
 
@@ -65,7 +76,7 @@ def around(content: bytes, offset: int) -> str | None:
             if path:
                 path.pop()
         elif token[2] is not None and path:
-            path[-1] = token[1][1:-1]
+            path[-1] = _spelt(token[1])
     return b".".join(key for key in path if key).decode("utf-8", "replace") or None
 
 
@@ -80,7 +91,7 @@ def of_repeated(content: bytes, key: str) -> int | None:
         elif first in b"]}":
             if open_objects:
                 open_objects.pop()
-        elif token[2] is not None and open_objects and token[1][1:-1] == wanted:
+        elif token[2] is not None and open_objects and _spelt(token[1]) == wanted:
             if open_objects[-1]:
                 return token.start()
             open_objects[-1] = True

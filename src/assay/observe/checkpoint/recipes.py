@@ -226,7 +226,7 @@ def of_gguf(path: Path) -> Converted:
         UnreadableFile, MalformedFile, UnsupportedFile: see `gguf.header`.
         MissingKnowledge: the file is one of several parts.
     """
-    _, metadata, tensors = gguf.header(path)
+    _, metadata, tensors, _ = gguf.header(path)
     if metadata.get("split.count", 1) != 1:
         raise MissingKnowledge(message("error.recipe_split", file=path.name), message("hint.recipe_split"))
     architecture = str(metadata.get("general.architecture", ""))

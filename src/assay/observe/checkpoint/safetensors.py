@@ -6,14 +6,17 @@ rest of the file without holes or overlaps, as the format demands.
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import MalformedFile
+from assay.errors import MalformedFile, UnsupportedFile
 from assay.observe.checkpoint import files
-from assay.observe.checkpoint.safetensors_header import LENGTH_BYTES, Entries
+from assay.observe.checkpoint.safetensors_header import LENGTH_BYTES, METADATA, SMALL_BYTES, Entries
 
 MAX_HEADER_BYTES = 100_000_000
+USUAL_BYTES = 2**15
+"""What is read at once: a header of 250 tensors."""
 MAX_ELEMENTS = 2**62
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
@@ -37,29 +40,84 @@ class StoredTensor(NamedTuple):
         return math.prod(self.shape)
 
 
-def header(path: Path) -> tuple[Entries, int]:
-    """The header of a file, yet to be walked, and the bytes of its data.
+_INTEGER = r"(?:0|[1-9][0-9]{0,18})"
+_SHAPE = re.compile(rf"(?:{_INTEGER}(?:, ?{_INTEGER})*)?")
+_NOTES = re.compile(r'\{"__metadata__": ?(\{[^{}]*\}), ?')
+_ENTRY = re.compile(
+    r'"([^"\\\x00-\x1f]*+)": ?\{"dtype": ?"([A-Z0-9_]++)", ?"shape": ?\[([0-9, ]*+)\], ?'
+    rf'"data_offsets": ?\[({_INTEGER}), ?({_INTEGER})\]\}}(?:, ?|\}} *+\Z)'
+)
+_GROUPS = 5
+
+
+def _extents_of(dtype: str, text: str) -> tuple[str, tuple[int, ...], int] | None:
+    """(dtype, shape, bytes) from the text of a shape; None for what an error or another reader has to look at."""
+    if dtype not in BITS or _SHAPE.fullmatch(text) is None:
+        return None
+    shape = tuple(map(int, text.split(","))) if text else ()
+    size, rest = divmod(math.prod(shape) * BITS[dtype], 8)
+    return None if rest or size > MAX_ELEMENTS // 8 else (dtype, shape, size)
+
+
+def _usual(content: bytes, space: int) -> list[StoredTensor] | None:
+    """The tensors of a header with nothing in it but what the savers write; None where anything is otherwise.
+
+    It takes a third of the time that a tree takes: published indexes have 1,000 files with 100 tensors each.
+    """
+    try:
+        text = content.decode("utf-8")
+        notes = _NOTES.match(text)
+        if notes is not None and not all(
+            type(note) is str for note in files.parse_object(notes[1].encode(), "").values()
+        ):
+            return None
+    except (UnicodeDecodeError, MalformedFile, UnsupportedFile):
+        return None
+    parts = _ENTRY.split(text[1 if notes is None else notes.end() :])
+    between, names = parts[:: _GROUPS + 1], parts[1 :: _GROUPS + 1]
+    if not names or any(between) or len(set(names)) < len(names) or METADATA in names:
+        return None
+    found = []
+    known: dict[tuple[str, str], tuple[str, tuple[int, ...], int] | None] = {}
+    expected = 0
+    fields = zip(*[parts[group :: _GROUPS + 1] for group in range(2, _GROUPS + 1)], strict=True)
+    for name, (dtype, shape, begin, end) in zip(names, fields, strict=True):
+        key = (dtype, shape)
+        extents = known[key] if key in known else known.setdefault(key, _extents_of(dtype, shape))
+        if extents is None or int(begin) != expected or int(end) != expected + extents[2]:
+            return None
+        found.append(StoredTensor(name, extents[0], extents[1], extents[2], expected))
+        expected += extents[2]
+    return found if expected == space else None
+
+
+def header(path: Path) -> tuple[Entries, int, bytes]:
+    """(the header of a file, yet to be walked; the bytes of its data; the header's own bytes unless it is long).
 
     Raises:
         UnreadableFile: it cannot be opened.
         MalformedFile: no header of the announced length is there, or it begins no JSON object.
     """
     descriptor, size = files.open_regular(path)
-    with os.fdopen(descriptor, "rb") as stream:
-        try:
-            first = stream.read(LENGTH_BYTES + 1)
-        except OSError as error:
-            raise files.unreadable(path, error) from error
+    try:
+        first = os.pread(descriptor, USUAL_BYTES, 0)
+        length = int.from_bytes(first[:LENGTH_BYTES], "little")
+        content = first[LENGTH_BYTES : LENGTH_BYTES + length]
+        if len(content) < length <= SMALL_BYTES:
+            content += os.pread(descriptor, length - len(content), USUAL_BYTES)
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    finally:
+        os.close(descriptor)
     if len(first) < LENGTH_BYTES:
         raise files.malformed(str(path), "truncated", "header_size", 0)
-    length = int.from_bytes(first[:LENGTH_BYTES], "little")
     if length > MAX_HEADER_BYTES:
         raise files.malformed(str(path), "header_too_long", "header_size", 0)
     if length > size - LENGTH_BYTES:
         raise files.malformed(str(path), "truncated", "header", LENGTH_BYTES)
-    if not length or first[LENGTH_BYTES:] != b"{":
+    if not length or content[:1] != b"{":
         raise files.malformed(str(path), "json", "header", LENGTH_BYTES)
-    return Entries(path, length), size - LENGTH_BYTES - length
+    return Entries(path, length), size - LENGTH_BYTES - length, content
 
 
 def _extents(path: str, name: str, shape: Any) -> tuple[tuple[int, ...], int]:
@@ -102,7 +160,10 @@ def tensors(path: Path) -> list[StoredTensor]:
         UnreadableFile, MalformedFile: see `header`; also an entry that contradicts itself, or tensors that do not
             fill the file exactly.
     """
-    entries, space = header(path)
+    entries, space, content = header(path)
+    usual = _usual(content, space)
+    if usual is not None:
+        return usual
     try:
         found = [_tensor(str(path), name, entry, space) for name, entry in entries.tensors()]
     except MalformedFile as error:

@@ -239,7 +239,7 @@ class Entries:
         except RecursionError as error:
             raise self._broken("nesting", self._at or LENGTH_BYTES) from error
         except ValueError as error:  # an integer of thousands of digits
-            raise self._broken("json", self._at or LENGTH_BYTES) from error
+            raise self._broken("out_of_range", self._at or LENGTH_BYTES) from error
         finally:
             os.close(self._descriptor)
 

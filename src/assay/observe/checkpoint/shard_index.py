@@ -1,5 +1,6 @@
 """The index beside a checkpoint in several files: which file holds which tensor, read as far as the files' names."""
 
+import errno
 import json
 import re
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ SUFFIX = ".index.json"
 LONG_BYTES = 4 * 2**20
 PIECE_BYTES = 2**18
 MAX_TENSORS = 500_000
+MOST_BYTES = 2**62
 _INDEX = re.compile(r".\.index(\.[A-Za-z0-9_-]{1,64})?\.json\Z")
 _MAP = re.compile(rb'"weight_map"[ \t\r\n]*:[ \t\r\n]*\{')
 _ENTRY = re.compile(
@@ -30,10 +32,17 @@ class Index(NamedTuple):
     Attributes:
         files: names of files, each once, sorted.
         tensors: hashes of the tensors' names, see `hashed`: the names themselves would take most of the memory.
+        sums: of each file, the sum of those of its tensors.
+        size: bytes of all tensors as the index gives them, or None.
     """
 
     files: list[str]
     tensors: set[int]
+    sums: dict[str, int]
+    size: int | None
+
+
+_Read = tuple[dict[str, int], set[int], int | None]
 
 
 def is_index(path: Path) -> bool:
@@ -46,8 +55,14 @@ def hashed(name: str) -> int:
     return hash(name)
 
 
-def _mapping(content: bytes, file: str) -> dict[str, str]:
-    mapping = files.parse_object(content, file).get(MAP)
+def _said_size(document: dict[str, Any]) -> int | None:
+    metadata = document.get("metadata")
+    size = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return size if type(size) is int and 0 < size < MOST_BYTES else None
+
+
+def _mapping(document: dict[str, Any], content: bytes, file: str) -> dict[str, str]:
+    mapping = document.get(MAP)
     if not isinstance(mapping, dict):
         raise files.malformed(file, "not_object", MAP, places.of_key(content, MAP))
     wrong = next((key for key, name in mapping.items() if not isinstance(name, str)), None)
@@ -56,9 +71,20 @@ def _mapping(content: bytes, file: str) -> dict[str, str]:
     return mapping
 
 
-def _parsed(content: bytes, file: str) -> tuple[set[str], set[int]]:
-    mapping = _mapping(content, file)
-    return set(mapping.values()), set(map(hashed, mapping))
+def _parsed(content: bytes, file: str) -> _Read:
+    document = files.parse_object(content, file)
+    sums: dict[str, int] = {}
+    seen = _added(_mapping(document, content, file).items(), sums, set())
+    return sums, seen, _said_size(document)
+
+
+def _added(pairs: Iterable[tuple[str, str]], sums: dict[str, int], seen: set[int]) -> set[int]:
+    """Take over entries of the map: the hashes of the tensors and their sums by files."""
+    for tensor, name in pairs:
+        number = hash(tensor)
+        seen.add(number)
+        sums[name] = sums.get(name, 0) + number
+    return seen
 
 
 class _NotFlatError(ValueError):
@@ -72,28 +98,26 @@ def _pairs(pairs: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 _PAIRS = json.JSONDecoder(object_pairs_hook=_pairs)
 
 
-def _piece(text: str, names: set[str], seen: set[int]) -> int:
+def _piece(text: str, sums: dict[str, int], seen: set[int]) -> int:
     """Take over the entries of a part of the map; how many there are.
 
     Raises:
         _NotFlatError, ValueError, RecursionError: it is something else.
     """
     pairs: list[tuple[str, Any]] = _PAIRS.decode(f"{{{text}}}")
-    values = {value if type(value) is str else None for _, value in pairs}  # a list cannot be in a set
-    if None in values:
+    if not all(type(value) is str for _, value in pairs):
         raise _NotFlatError
-    names |= values  # type: ignore[arg-type]
-    seen.update([hash(key) for key, _ in pairs])
+    _added(pairs, sums, seen)
     return len(pairs)
 
 
-def _in_pieces(content: bytes, file: str) -> tuple[set[str], set[int]] | None:
+def _in_pieces(content: bytes, file: str) -> _Read | None:
     """The files of a long index, some thousand entries at once; None where it is not as plain as writers write it."""
     start = _MAP.search(content)
     end = -1 if start is None else content.find(b"}", start.end())
     if start is None or end < 0:
         return None
-    names: set[str] = set()
+    sums: dict[str, int] = {}
     seen: set[int] = set()
     tensors, position = 0, start.end()
     try:
@@ -102,17 +126,17 @@ def _in_pieces(content: bytes, file: str) -> tuple[set[str], set[int]] | None:
             stop = end if cut < 0 else cut + 1
             if stop - position > 2 * PIECE_BYTES:  # as a tree it could take fifty times as much
                 return None
-            tensors += _piece(content[position:stop].decode("utf-8"), names, seen)
-            if tensors > MAX_TENSORS or len(names) > MAX_FILES:
+            tensors += _piece(content[position:stop].decode("utf-8"), sums, seen)
+            if tensors > MAX_TENSORS or len(sums) > MAX_FILES:
                 return None
             position = stop + 1
     except (ValueError, RecursionError):
         return None
-    files.parse_object(content[: start.end()] + content[end:], file)  # what stands around the map
-    return (names, seen) if len(seen) == tensors else None
+    around = files.parse_object(content[: start.end()] + content[end:], file)
+    return (sums, seen, _said_size(around)) if len(seen) == tensors else None
 
 
-def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
+def _walked(content: bytes, file: str) -> _Read:
     """The files of a long index, entry by entry: a tree of 200,000 names takes 130 MB."""
     found = _in_pieces(content, file)
     if found is not None:
@@ -121,7 +145,7 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
     if start is None:
         raise files.malformed(file, "not_object", MAP)
     position, sign = start.end(), b","
-    names: set[bytes] = set()
+    sums: dict[bytes, int] = {}
     seen: set[int] = set()
     tensors = 0
     while sign == b",":
@@ -132,16 +156,17 @@ def _walked(content: bytes, file: str) -> tuple[set[str], set[int]]:
         if tensors > MAX_TENSORS:
             raise files.beyond(file, "tensors", MAX_TENSORS, MAP, position)
         key, name, sign = entry.groups()
-        names.add(name)
-        if len(names) > MAX_FILES:
+        number = hash(key.decode("utf-8", "replace"))
+        sums[name] = sums.get(name, 0) + number
+        if len(sums) > MAX_FILES:
             raise files.beyond(file, "shards", MAX_FILES, MAP, position)
-        seen.add(hash(key.decode("utf-8", "replace")))
+        seen.add(number)
         position = entry.end()
-    files.parse_object(content[: start.end()] + b"}" + content[position:], file)  # what stands around the map
+    around = files.parse_object(content[: start.end()] + b"}" + content[position:], file)
     if len(seen) < tensors:
         raise files.malformed(file, "repeated_key", MAP, start.start())
     try:
-        return {name.decode("utf-8") for name in names}, seen
+        return {name.decode("utf-8"): number for name, number in sums.items()}, seen, _said_size(around)
     except UnicodeDecodeError as error:
         raise files.malformed(file, "json", MAP, start.start()) from error
 
@@ -155,8 +180,8 @@ def read(index: Path) -> Index:
         UnsupportedFile: it names more tensors or files than are read.
     """
     content = files.read_at_most(index, files.MAX_JSON_BYTES)
-    found, tensors = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
-    names = sorted(found)
+    sums, tensors, size = (_walked if len(content) > LONG_BYTES else _parsed)(content, str(index))
+    names = sorted(sums)
     if not names:
         raise files.malformed(str(index), "missing_key", MAP, places.of_key(content, MAP))
     if len(names) > MAX_FILES:
@@ -164,7 +189,7 @@ def read(index: Path) -> Index:
     strange = next((name for name in names if Path(name).name != name or name in ("", ".", "..")), None)
     if strange is not None:
         raise files.malformed(str(index), "outside_folder", strange, _place(content, strange))
-    return Index(names, tensors)
+    return Index(names, tensors, sums, size)
 
 
 def listed(index: Path) -> list[str]:
@@ -189,13 +214,26 @@ def all_parts(path: Path) -> list[Path]:
     """A file and the others that belong to it by its name.
 
     Raises:
-        MalformedFile: one of them is missing.
+        MalformedFile, UnreadableFile: one of them is missing, see `reach`.
     """
     found = [path.with_name(name) for name in parts(path.name)]
-    missing = next((other for other in found if not files.reachable(other)), None)
-    if missing is not None:
-        raise files.malformed(str(path), "missing_shard", field=missing.name)
+    for other in found:
+        reach(other, str(path))
     return found
+
+
+def reach(part: Path, named_by: str, offset: int | None = None) -> None:
+    """Make sure that a part of a model is there; `offset` is where the file that names it does.
+
+    Raises:
+        UnreadableFile: it is a link that leads nowhere.
+        MalformedFile: there is none.
+    """
+    if files.reachable(part):
+        return
+    if files.present(part):
+        raise files.unreadable(part, FileNotFoundError(errno.ENOENT, ""))
+    raise files.malformed(named_by, "missing_shard", part.name, offset)
 
 
 def beside(path: Path) -> Path | None:
@@ -207,7 +245,7 @@ def beside(path: Path) -> Path | None:
 
 def _entries(content: bytes, file: str) -> Iterable[tuple[str, str]]:
     if len(content) <= LONG_BYTES:
-        return _mapping(content, file).items()
+        return _mapping(files.parse_object(content, file), content, file).items()
     start = _MAP.search(content)
     found = _ENTRY.finditer(content, 0 if start is None else start.end())
     return ((entry[1].decode("utf-8", "replace"), entry[2].decode("utf-8", "replace")) for entry in found)
@@ -222,12 +260,19 @@ def lacking(index: Path, tensors: set[int]) -> MalformedFile:
     return files.malformed(shard, "missing_storage", name, places.of_field(shard, name))
 
 
+def misplaced(index: Path, held: dict[str, set[str]]) -> str | None:
+    """The first tensor that an index places into a file which does not hold it; `held` has the tensors of each file."""
+    entries = _entries(files.read_at_most(index, files.MAX_JSON_BYTES), str(index))
+    return next((name for name, file in entries if name not in held.get(file, ())), None)
+
+
 def _place(content: bytes, name: str) -> int | None:
     at = content.find(json.dumps(name).encode())
     return at if at >= 0 else None
 
 
-def unreached(index: Path, name: str) -> MalformedFile:
-    """The error that names a file of an index which is not there, and where the index first names it."""
-    content = files.read_at_most(index, files.MAX_JSON_BYTES)
-    return files.malformed(str(index), "missing_shard", name, _place(content, name))
+def reach_listed(index: Path, name: str) -> None:
+    """Make sure that a file of an index is there: `reach`, with where the index first names it."""
+    if not files.reachable(index.with_name(name)):
+        content = files.read_at_most(index, files.MAX_JSON_BYTES)
+        reach(index.with_name(name), str(index), _place(content, name))

@@ -24,8 +24,9 @@ PARTS = frozenset((
 """Last words of the tensors that belong to a matrix, beside `weight` itself."""
 STACKED = ("_blocks", "_scales", "_weight_scale_inv", "_weight_scale_2", "_weight_scale", "_input_scale")
 """Ends of the parts of experts that are stored as one, whose own name stands before it."""
+WEIGHT = ".weight"
 SUBCLASS = "_weight_"
-"""Beginning of the parts that torchao takes its tensors apart into."""
+"""Beginning of the parts that torchao takes its tensors apart into; until 2025 it wrote `weight:qdata` for them."""
 
 
 class Matrix(NamedTuple):
@@ -48,11 +49,21 @@ class Matrix(NamedTuple):
     open: Open | None = None
 
 
+def _older_split(name: str) -> tuple[str, str]:
+    """The same for `module.weight:qdata`; torchao called tensors that it left whole `norm.weight:_data`."""
+    tensor, _, attribute = name.rpartition(":")
+    if attribute == "_data":
+        return tensor.removesuffix(WEIGHT), "weight"
+    if tensor.endswith(WEIGHT):
+        return tensor.removesuffix(WEIGHT), f"{SUBCLASS}{attribute.removeprefix('_')}"
+    return name, "weight"
+
+
 def _split(name: str) -> tuple[str, str]:
-    """(module, part) of a tensor's name; a part is `weight`, `bias` or one of the scales."""
+    """(module, part) of a tensor that is not just `module.weight`; a part is `weight`, `bias` or one of the scales."""
+    if ":" in name:
+        return _older_split(name)
     module, _, last = name.rpartition(".")
-    if last == "weight" and ".weight." not in name:
-        return module, last
     if ".weight." in name:  # bitsandbytes hangs its tables below the weight
         module, _, part = name.partition(".weight.")
         return module, part
@@ -65,41 +76,51 @@ def _split(name: str) -> tuple[str, str]:
     return name, "weight"
 
 
-def _plain(weight: StoredTensor, types: dict[str, tuple[str, int]]) -> tuple[str, int] | None:
-    """(format, parameters) of a weight alone in an unconverted type, which most are; None for all others."""
-    if weight.dtype in PACKED:
-        return None
-    found = types.get(weight.dtype)
-    return None if found is None or BITS[weight.dtype] != found[1] else (found[0], weight.elements)
+def _plain() -> dict[str, str]:
+    """The formats of the types in which a weight alone is not converted, as most are."""
+    types = weight_formats.safetensors_types().items()
+    return {dtype: name for dtype, (name, bits) in types if dtype not in PACKED and BITS.get(dtype) == bits}
 
 
-def _gathered(tensors: list[StoredTensor]) -> dict[str, StoredTensor | dict[str, StoredTensor]]:
-    """By module: its only weight, or its parts by their names. An index has 100,000 modules of one weight each."""
-    found: dict[str, StoredTensor | dict[str, StoredTensor]] = {}
-    for tensor in tensors:
-        module, part = _split(tensor.name)
-        known = found.get(module)
-        if known is None:
-            found[module] = tensor if part == "weight" else {part: tensor}
-            continue
-        if not isinstance(known, dict):
-            known = found[module] = {"weight": known}
-        known[part if part not in known else tensor.name] = tensor
+def _shared(tensors: list[StoredTensor]) -> dict[str, dict[str, StoredTensor] | None]:
+    """The tensors of every module that has others than one weight, by their parts.
+
+    The other modules are left where they are: an index has 100,000 of one weight each.
+    """
+    found: dict[str, dict[str, StoredTensor] | None] = {}
+    for usual in (False, True):
+        for tensor in tensors if found or not usual else ():
+            name = tensor.name
+            if (name.endswith(WEIGHT) and ".weight." not in name) != usual:
+                continue
+            module, part = (name[: -len(WEIGHT)], "weight") if usual else _split(name)
+            known = found.get(module) if usual else found.setdefault(module, {})
+            if known is not None:
+                known[part if part not in known else name] = tensor
     return found
 
 
 def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
     """All weights of a checkpoint, each with its scales, in the order of the files."""
-    types = weight_formats.safetensors_types()
+    types = _plain()
+    shared = _shared(tensors)
     found = []
-    for module, held in _gathered(tensors).items():
-        parts = held
-        if not isinstance(parts, dict):
-            plain = _plain(parts, types)
-            if plain is not None:
-                found.append(Matrix(bare(module.removesuffix(".bias")), *plain, parts.size))
+    for tensor in tensors:
+        name = tensor.name
+        usual = name.endswith(WEIGHT) and ".weight." not in name
+        module = name[: -len(WEIGHT)] if usual else _split(name)[0]
+        if module in shared:
+            parts = shared[module]
+            if parts is None:
                 continue
-            parts = {"weight": parts}
+            shared[module] = None
+        else:
+            parts = {}
+        plain = types.get(tensor.dtype) if len(parts) < 2 else None
+        if plain is not None and (not parts or "weight" in parts):
+            found.append(Matrix(bare(module.removesuffix(".bias")), plain, tensor.elements, tensor.size))
+            continue
+        parts = parts or {"weight": tensor}
         size = sum([part.size for part in parts.values()])
         if WHOLE.isdisjoint(parts):
             # Scales of the KV cache and the like belong to no weight: their bytes count, their numbers do not.

@@ -3,16 +3,13 @@
 Source: TensorRT-LLM, docs/source/architecture/checkpoint.md.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from assay.errors import UnsupportedArchitecture
 from assay.knowledge.catalog import weight_formats
 from assay.knowledge.catalog.weight_formats import Storage
 from assay.observe.checkpoint.fields import MAX_EXPERTS, Fields
 from assay.observe.checkpoint.matching import Matcher
 from assay.observe.checkpoint.tensors import Tensor
-from assay.types.message import message
 
 MAX_RANKS = 1024
 CLASSES = {
@@ -86,12 +83,7 @@ def _model_type(fields: Fields) -> str:
     if known == "llama" and moe is not None and moe.count("num_experts", 0, low=0, high=MAX_EXPERTS):
         known = "mixtral"  # the class of both in TensorRT-LLM
     if known is None:
-        raise UnsupportedArchitecture(
-            message("error.unsupported_architecture", architecture=name[:64], file=Path(fields.file).name),
-            message("hint.unsupported_architecture"),
-            file=fields.file,
-            field="architecture",
-        )
+        raise fields.refused("architecture", "error.unsupported_architecture", architecture=name[:64])
     return known
 
 

@@ -187,15 +187,14 @@ def shards(folder: Path) -> list[Path]:
     """The torch files of a folder: those of its index, else the one of the usual name.
 
     Raises:
-        MalformedFile: the index names a file outside the folder, or one that is missing.
+        MalformedFile, UnreadableFile: the index names a file outside the folder, or one that is missing.
     """
     index = folder / INDEX
     if not files.present(index):
         return [folder / ALONE] if files.present(folder / ALONE) else []
     named = shard_index.listed(index)
-    missing = next((name for name in named if not files.present(folder / name)), None)
-    if missing is not None:
-        raise shard_index.unreached(index, missing)
+    for name in named:
+        shard_index.reach_listed(index, name)
     return [folder / name for name in named]
 
 

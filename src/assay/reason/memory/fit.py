@@ -7,7 +7,8 @@ pessimistic need fits, *no* if even the optimistic need does not, *unknown* betw
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import ceil
+from functools import cache
+from math import ceil, isqrt
 from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
@@ -23,6 +24,8 @@ from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
 
 MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
+NEAR = 4
+"""Bounds of a search that differ by more than this factor are halved in their digits."""
 UNSTATED_CONTEXT = 1 << 20
 """Where a checkpoint does not say how long its context may be, a search for the largest ends here."""
 KV_FORMULA = "sum over kinds of layers: layers x tokens kept x elements per token x bytes per element"
@@ -182,13 +185,16 @@ def _largest(fits: Callable[[int], bool], limit: int) -> int:
     """The largest n in 1..limit for which `fits(n)`, which is monotone; 0 if none."""
     if limit < 1 or not fits(1):
         return 0
+    if fits(limit):
+        return limit
     low, high = 1, limit
-    while low < high:
-        middle = (low + high + 1) // 2
+    while high - low > 1:
+        # Half of the places, then half of the digits: the answer for 2**20 sequences is mostly below 100.
+        middle = (low + high) // 2 if high <= NEAR * low else isqrt(low * high)
         if fits(middle):
             low = middle
         else:
-            high = middle - 1
+            high = middle
     return low
 
 
@@ -220,8 +226,9 @@ def _bounds(setting: Setting, room: _Room, context: int, sequences: int) -> tupl
 def _search(
     unit: str, formula: str, limit: int, fits: Callable[[int], tuple[bool, bool]], plan: MemoryPlan
 ) -> Quantity:
-    surely = _largest(lambda n: fits(n)[0], limit)
-    possibly = max(surely, _largest(lambda n: fits(n)[1], limit))
+    known = cache(fits)  # both searches begin at the same places
+    surely = _largest(lambda n: known(n)[0], limit)
+    possibly = max(surely, _largest(lambda n: known(n)[1], limit))
     return Quantity(
         surely, unit, "derived", plan.total.sources,
         low=surely if possibly > surely else None,

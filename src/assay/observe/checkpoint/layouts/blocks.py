@@ -6,7 +6,6 @@ from assay.errors import UnsupportedArchitecture
 from assay.observe.checkpoint.fields import MAX_EXPERTS, Fields
 from assay.observe.checkpoint.files import short
 from assay.observe.checkpoint.tensors import Builder
-from assay.types.message import message
 from assay.types.model import Role
 
 Architecture = dict[str, Any]
@@ -34,13 +33,8 @@ class Experts(NamedTuple):
 
 
 def not_understood(fields: Fields, what: str) -> UnsupportedArchitecture:
-    """The refusal that names what is not understood."""
-    return UnsupportedArchitecture(
-        message("error.architecture_detail", file=fields.file, detail=short(what)),
-        message("hint.unsupported_architecture"),
-        file=fields.file,
-        field=what,
-    )
+    """The refusal that names what is not understood: a key, or `key: value`."""
+    return fields.refused(what.partition(":")[0], "error.architecture_detail", detail=short(what))
 
 
 def shape(fields: Fields) -> Shape:
