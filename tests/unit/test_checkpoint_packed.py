@@ -643,7 +643,7 @@ def test_far_more_than_a_filled_matrix_is_a_doubt(tmp_path: Path) -> None:
     shapes = {name: entry for name, entry in shapes_of(exl3(3)).items() if "0.mlp.up_proj" not in name}
     shapes |= {f"model.layers.0.mlp.up_proj.{part}": entry for part, entry in exl3(3)(4096, 4096).items()}
     found = folder(tmp_path, shapes, None)
-    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ"]
+    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ", "doubt.weight_differs"]
 
 
 MOE: dict[str, Any] = {

@@ -38,6 +38,7 @@ class Matrix(NamedTuple):
         size: bytes with scales.
         tensors: weights in the file, scales not counted.
         open: what only the shape that the configuration gives can tell, or None.
+        shape: its extents where its elements are not packed, else nothing.
     """
 
     module: str
@@ -46,6 +47,7 @@ class Matrix(NamedTuple):
     size: int
     tensors: int = 1
     open: Open | None = None
+    shape: tuple[int, ...] = ()
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -97,7 +99,7 @@ def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
         if not isinstance(parts, dict):
             plain = _plain(parts, types)
             if plain is not None:
-                found.append(Matrix(bare(module.removesuffix(".bias")), *plain, parts.size))
+                found.append(Matrix(bare(module.removesuffix(".bias")), *plain, parts.size, 1, None, parts.shape))
                 continue
             parts = {"weight": parts}
         size = sum([part.size for part in parts.values()])
@@ -106,5 +108,9 @@ def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
             found.append(Matrix(bare(module), "fp32", 0, size, 0))
             continue
         told = recognised(parts)
-        found.append(Matrix(bare(module.removesuffix(".bias")), told.format, told.parameters, size, 1, told.open))
+        weight = parts.get("weight")
+        shape = weight.shape if weight is not None and weight.elements == told.parameters else ()
+        found.append(
+            Matrix(bare(module.removesuffix(".bias")), told.format, told.parameters, size, 1, told.open, shape)
+        )
     return found
