@@ -281,6 +281,9 @@ def test_several_files_and_their_index(tmp_path: Path) -> None:
         read(tmp_path)
     assert caught.value.field == "b.safetensors"
     (tmp_path / "a.safetensors").unlink()
+    with pytest.raises(MalformedFile):
+        read(tmp_path)
+    (tmp_path / "model.safetensors.index.json").unlink()
     assert read(tmp_path).container == "config"
 
 

@@ -15,6 +15,7 @@ from assay.observe.checkpoint import (
     safetensors,
     shard_index,
     stored,
+    weight_files,
 )
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
@@ -64,13 +65,20 @@ def own_weights(names: list[str]) -> list[str]:
 
 
 def _indexed(index: Path) -> Shards:
-    """The files that an index lists; none when neither they nor others are there."""
+    """The files that an index lists; none when they were converted to the GGUF beside it.
+
+    Raises:
+        MalformedFile: one is missing: what the others hold, or a configuration alone, is not the model of this folder.
+    """
     said = shard_index.read(index)
     paths = [index.with_name(name) for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
-    if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
-        raise files.malformed(str(index), "missing_shard", field=missing[0].name)
-    return Shards([] if missing else paths, said.tensors, index)
+    if not missing:
+        return Shards(paths, said.tensors, index)
+    names = _listed(index.parent)
+    if len(missing) == len(paths) and not own_weights(names) and any(name.endswith(".gguf") for name in names):
+        return Shards([], said.tensors, index)
+    raise files.malformed(str(index), "missing_shard", field=missing[0].name)
 
 
 def _shards(folder: Path) -> Shards:
@@ -121,9 +129,6 @@ def tensors(read: Shards) -> list[StoredTensor]:
     return found
 
 
-_WEIGHTS = ("consolidated", "pytorch_model", "model", "tf_model", "flax_model")
-_UNREAD = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz")
-"""How files of weights begin and end; others (`training_args.bin`, `optimizer.pt`) hold none of the model."""
 _TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
 """Formats stored alike: only the configuration says whether the activations are converted as well."""
 
@@ -179,8 +184,7 @@ def _only_gguf(folder: Path) -> Path | None:
 
 def _unread(folder: Path) -> str | None:
     """A file of weights that no reader opens: the configuration beside it does not say what it stores."""
-    names = _listed(folder)
-    return next((name for name in names if name.startswith(_WEIGHTS) and name.endswith(_UNREAD)), None)
+    return next((name for name in _listed(folder) if weight_files.holds_weights(name)), None)
 
 
 def with_adapter(found: Model, folder: Path) -> Model:
