@@ -12,6 +12,7 @@ from assay.reason.memory.cache import FIXED
 from assay.reason.memory.fit import Setting, fit
 from assay.reason.memory.requantize import CONVERTED_ROLES, ElementCost, requantized
 from assay.types.message import Message, message
+from assay.types.model import Model
 from assay.types.plan import Fit, Workload
 
 PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
@@ -57,10 +58,31 @@ def launch(
     return line
 
 
+def _container(model: Model) -> str:
+    """What the weights lie in: MLX packs into safetensors what no other runtime unpacks."""
+    packed = any(group.format.startswith("mlx_") for group in model.groups)
+    return "mlx" if packed else model.container
+
+
+def _converted(request: CheckRequest, setting: Setting) -> bool:
+    """Whether the weights asked about are not those of the model that was named."""
+    return request.weights is not None and request.weights != setting.model.released_format
+
+
 def _file_is_missing(request: CheckRequest, setting: Setting) -> bool:
     """Whether the weights asked about are not those of the model that was named, or not in a form the runtime loads."""
-    converted = request.weights is not None and request.weights != setting.model.released_format
-    return converted or setting.model.container not in setting.runtime.containers
+    return _converted(request, setting) or _container(setting.model) not in setting.runtime.containers
+
+
+def unloadable(request: CheckRequest, setting: Setting) -> tuple[Message, ...]:
+    """Why the runtime does not load these very files, if it does not: another format is needed, and none was named.
+
+    A model that is named and not a file (of the catalogue, or a configuration) can be had in the runtime's own.
+    """
+    container = _container(setting.model)
+    if container in {"catalogue", "config", *setting.runtime.containers} or _converted(request, setting):
+        return ()
+    return (message("check.not_loaded", "warning", runtime=setting.runtime.name, container=container),)
 
 
 def _smaller_weights(setting: Setting, workload: Workload) -> list[Message]:
@@ -116,8 +138,8 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
             return (message("advice.is_requantized", base=model.requantized_from),)
         return (message("advice.as_released", format=model.released_format),) if model.released_format else ()
     codes = {reason.code for reason in answer.reasons}
-    if "check.beyond_model" in codes:
-        return ()
+    if "check.beyond_model" in codes or ("check.not_loaded" in codes and answer.verdict == "unknown"):
+        return ()  # less of it would not help
     if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))
     return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else ""))
@@ -126,7 +148,7 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
 def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
     """What the memory plan does not show: formats the cards lack, files that are yet to be made."""
     said: list[Message] = []
-    if _file_is_missing(request, setting):
+    if _file_is_missing(request, setting) and not unloadable(request, setting):
         said.append(message("check.needs_file", "warning", runtime=setting.runtime.name))
     for entry in column:
         gpu = entry.card.gpu.name

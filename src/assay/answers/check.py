@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import advice, cost_of, launch, refusals, warnings
+from assay.answers.advice import advice, cost_of, launch, refusals, unloadable, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
 from assay.answers.execution import of_model
@@ -143,6 +143,10 @@ def result_of(
     refused = refusals(setting, column)
     if refused and answer.verdict == "yes":
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
+    unloaded = unloadable(request, setting)
+    if unloaded:
+        verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
+        answer = answer._replace(verdict=verdict, reasons=(*unloaded, *answer.reasons))
     executed = of_model(model, engine.id, weakest.gpu.isa)
     answer = _executed(answer, executed, column)
     speed = _speed(model, engine, workload, answer, column)

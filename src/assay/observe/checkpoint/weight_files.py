@@ -1,4 +1,4 @@
-"""Which files of a folder hold a model's weights, by their names alone: those that no reader opens must not be ignored."""
+"""Which files of a folder hold a model's weights, by their names alone: what no reader opens must not be ignored."""
 
 import re
 
