@@ -1,11 +1,10 @@
 """A model from weights that a container held and the configuration beside it: roles, active parameters, doubts."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from assay.knowledge.catalog import weight_formats
-from assay.observe.checkpoint import assemble, config, likeness, names, quantization, unknown_types, whole
+from assay.observe.checkpoint import assemble, config, declared, likeness, names, quantization, unknown_types, whole
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.stored import Matrix
 from assay.observe.checkpoint.tensors import Layout, Tensor
@@ -19,8 +18,6 @@ _TWINS = {
     "int4_w4a16": frozenset({"int4_w4a4", "int4_w4a8", "int4_w4afp8"}),
 }
 """Formats stored alike, which only the configuration tells apart: they differ in what becomes of the activations."""
-FILLED = 1023
-"""The most rows or columns that a packing adds to a matrix: torchao's tiles fill inputs up to 1024."""
 
 
 def _numberless(module: str) -> str:
@@ -35,10 +32,12 @@ def _told(matrix: Matrix, tensor: Tensor | None) -> Matrix:
     if matrix.open is None or tensor is None:
         return matrix
     elements = tensor.elements
-    if not matrix.open.bits:  # filled-up rows are no parameters; fewer or far more than described stay a doubt
-        most = math.prod(extent + FILLED for extent in tensor.shape)
-        filled = matrix.format == "unknown" or elements <= matrix.parameters <= most
-        return matrix._replace(parameters=elements) if filled else matrix
+    if matrix.open.bits == 0 and matrix.format == "unknown":
+        return matrix._replace(parameters=elements)
+    if not matrix.open.holds(tensor.shape, matrix.parameters):
+        return matrix  # another matrix than described stays a doubt
+    if not matrix.open.bits:  # filled-up rows are no parameters
+        return matrix._replace(parameters=elements)
     bits, rest = divmod(matrix.open.bits, elements or 1)
     name = matrix.open.family.format(bits)
     known = not rest and weight_formats.known(name)
@@ -59,6 +58,9 @@ def _resolved(matrices: list[Matrix], document: Fields, layout: Layout) -> list[
             said = None if tensor is None else scheme.storage_of(tensor)
             if said is not None and said.format in _TWINS.get(told.format, ()):
                 told = told._replace(format=said.format)
+            elif said is not None and matrix.open is not None and matrix.open.family and not matrix.open.rows:
+                # Nothing but the configuration tells a width from a number of rows: both must be what it says.
+                told = told if told.format == said.format else told._replace(format="unknown")
             found.append(told)
         else:
             found.append(matrix)
@@ -183,8 +185,13 @@ def model(
     body, layout, _ = config.understand(fields, alike=True)
     stored = [(_numberless(matrix.module), matrix) for matrix in _resolved(matrices, fields, layout)]
     found, twice = groups(stored, layout, _predicting(fields, layout))
+    mlx = any(group.format.startswith("mlx_") for group in found)
     doubts = doubts_of(found, layout, list(unknown))
     if by_matrix:
         doubts += whole.doubts(stored, layout, alike="like" in body)
-    told = (*notes, message("note.head_stored_twice")) if twice else notes
-    return likeness.applied(of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=told), body)
+    told = [*notes, message("note.head_stored_twice")] if twice else [*notes]
+    if origin.container in {"safetensors", "torch"} and not mlx:
+        told += declared.notes(stored, layout, fields)
+    return likeness.applied(
+        of_layout((body["id"], layout, origin), found, doubts=tuple(doubts), notes=tuple(told)), body
+    )

@@ -96,7 +96,7 @@ def _compared(stored: list[Named], layout: Layout) -> _Compared:
         held[name] = held.get(name, 0) + matrix.parameters
         if matrix.format == "unknown":
             strange.add(name)
-        if rank == len(described.shape) == 2 and matrix.shape != described.shape and misshapen is None:
+        elif rank == len(described.shape) == 2 and matrix.shape != described.shape and misshapen is None:
             misshapen = (described, matrix.shape)
     return _Compared(wanted, held, strange, others, misshapen)
 
