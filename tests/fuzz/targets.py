@@ -376,7 +376,7 @@ def targets() -> dict[str, Target]:
         Target("genai", "genai_config.json", _dumped(genai), onnx_beside, folder=True, text=True),
         Target("torch-zip", "pytorch_model.bin", tuple(map(_archive, _pickles()[:2])), with_config),
         Target("pickle", "pytorch_model.bin", _pickles(), with_config, wrap=_archive),
-        Target("torch-index", "pytorch_model.bin.index.json", _dumped({"weight_map": {"a": "a.bin", "b": "b.bin"}}),
+        Target("torch-index", "pytorch_model.bin.index.json", _dumped({"weight_map": {"b": "a.bin", "model.norm.weight": "b.bin"}}),
                torch_beside, folder=True, text=True),
         Target("adapter", "adapter_config.json",
                _dumped(ADAPTER, {"fine_tune_type": "lora", "lora_parameters": {"rank": 2, "keys": ["a"]}}),
