@@ -105,3 +105,20 @@ def test_one_matrix_less_is_a_doubt(name: str) -> None:
         found = read([*matrices[:place], *matrices[place + 1 :]], document)
         said = [doubt for doubt in found.doubts if doubt.code in ("doubt.weight_missing", "doubt.weight_differs")]
         assert [dict(doubt.parameters)["tensor"] for doubt in said] == [lost]
+
+
+@pytest.mark.parametrize("announced", [1, 0])
+def test_a_layer_behind_the_last_predicts_where_the_configuration_says_so(announced: int) -> None:
+    """As GLM-4.5 does, whose layout lists none; where nothing says it, it is a layer too many."""
+    document = PUBLISHED["qwen3_moe"] | {"num_nextn_predict_layers": announced}
+    number = document["num_hidden_layers"]
+    matrices = of_files(document)
+    behind = f"layers.{number - 1}."
+    copied = [
+        matrix._replace(module=matrix.module.replace(behind, f"layers.{number}."))
+        for matrix in matrices
+        if matrix.module.startswith(behind)
+    ]
+    found = read([*matrices, *copied], document)
+    assert bool(found.doubts) is not bool(announced)
+    assert bool(found.optional) is bool(announced)
