@@ -175,6 +175,7 @@ def test_absurd_sizes_end_at_once(key: str, value: int) -> None:
         ("openai/gpt-oss-20b", "sliding_window", 0),
         ("deepseek-ai/DeepSeek-V3", "kv_lora_rank", 0),
         ("deepseek-ai/DeepSeek-V3", "num_nextn_predict_layers", -1),
+        ("deepseek-ai/DeepSeek-V3", "num_nextn_predict_layers", 9),
         ("deepseek-ai/DeepSeek-V3", "first_k_dense_replace", -3),
         ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "hybrid_override_pattern", "M" * 20_000),
         ("nvidia/Llama-3_3-Nemotron-Super-49B-v1", "block_configs", [1]),

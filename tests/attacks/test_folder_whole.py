@@ -8,11 +8,12 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+import torch_files
 from gguf_files import STRING, U32, document, pair, text
 from safetensors_files import Shapes, write
 
 from assay.errors import MalformedFile, UnknownModel, UnreadableFile, UnsupportedArchitecture, UnsupportedFile
-from assay.observe.checkpoint import files, folder, shard_index
+from assay.observe.checkpoint import files, folder, shard_index, torch_zip
 from assay.observe.checkpoint.read import read
 
 CONFIG: dict[str, Any] = {
@@ -249,7 +250,7 @@ def test_an_index_of_missing_shards_beside_a_whole_file(tmp_path: Path) -> None:
     sharded(tmp_path, {}, mapping)
     assert refused(tmp_path)[:2] == ("missing_shard", "model-00001-of-00002.safetensors")
     (tmp_path / "model.safetensors").unlink()
-    assert read(tmp_path).container == "config"
+    assert refused(tmp_path)[:2] == ("missing_shard", "model-00001-of-00002.safetensors")
     (tmp_path / "model-00001-of-00002.safetensors").symlink_to("../../blobs/gone")
     assert dangling(tmp_path) == "model-00001-of-00002.safetensors"
 
@@ -285,7 +286,14 @@ def test_a_gguf_file_beside_a_configuration(tmp_path: Path) -> None:
     assert ambiguous(tmp_path) == ("a.gguf", "b.gguf")
 
 
-@pytest.mark.parametrize("name", ["consolidated.00.pth", "tf_model.h5"])
+UNREAD = [
+    "consolidated.00.pth", "tf_model.h5", "MODEL.SAFETENSORS", "model.safetensors.incomplete", "model.safetensors.part",
+    "model.safetensors.a1b2c3d4e5.incomplete", "qmodel.pt", "weights.npz", "llama.pth", "weights.bin", "rank0.pt",
+    "model.ckpt", "model.engine", "flax_model.msgpack", "weights.safetensors.gz", "x.GGUF", "model.onnx.data",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREAD)
 def test_weights_that_no_reader_opens(tmp_path: Path, name: str) -> None:
     write(laid(tmp_path) / name, whole())
     with pytest.raises(UnsupportedFile) as caught:
@@ -442,3 +450,42 @@ def test_a_tensor_in_two_shards_of_one_index(tmp_path: Path) -> None:
     more = dict([next(iter(layer(0).items()))])
     sharded(tmp_path, {"a.safetensors": {**around(), **layer(0)}, "b.safetensors": {**layer(1), **more}})
     assert refused(tmp_path) == ("repeated_key", next(iter(more)), str(tmp_path / "b.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["training_args.bin", "optimizer.pt", "tokenizer.bin", "rng_state_0.pth", "README.md"])
+def test_files_that_hold_no_weights(tmp_path: Path, name: str) -> None:
+    (laid(tmp_path) / name).write_bytes(b"x")
+    assert read(tmp_path).container == "config"
+
+
+def test_an_index_of_which_nothing_is_there(tmp_path: Path) -> None:
+    sharded(tmp_path, SHARDS)
+    for name in SHARDS:
+        (tmp_path / name).unlink()
+    assert refused(tmp_path)[:2] == ("missing_shard", min(SHARDS))
+    (tmp_path / folder.INDEX).unlink()
+    assert read(tmp_path).container == "config"
+
+
+def test_torch_weights_of_another_name(tmp_path: Path) -> None:
+    shapes = {name: ("BFloat16Storage", shape) for name, (_, shape) in whole().items()}
+    torch_files.save(laid(tmp_path) / "gptq_model-4bit-128g.bin", shapes)
+    found = read(tmp_path)
+    assert (found.container, found.parameters, found.doubts) == ("torch", PARAMETERS, ())
+    assert found.name == tmp_path.name
+
+
+def test_torch_files_hold_what_their_index_lists(tmp_path: Path) -> None:
+    shapes = {name: ("BFloat16Storage", shape) for name, (_, shape) in whole().items()}
+    halves = {"a.bin": dict([*shapes.items()][::2]), "b.bin": dict([*shapes.items()][1::2])}
+    for name, held in halves.items():
+        torch_files.save(laid(tmp_path) / name, held)
+    mapping = {tensor: name for name, held in halves.items() for tensor in held}
+    index = tmp_path / torch_zip.INDEX
+    index.write_text(json.dumps({"weight_map": mapping}))
+    assert read(tmp_path).parameters == PARAMETERS
+    assert read(tmp_path / "a.bin").parameters == PARAMETERS
+    index.write_text(json.dumps({"weight_map": mapping | {"model.other.weight": "a.bin"}}))
+    for path in (tmp_path, tmp_path / "b.bin"):
+        code, field, file = refused(path)
+        assert (code, field, file) == ("missing_storage", "model.other.weight", str(tmp_path / "a.bin"))

@@ -178,15 +178,17 @@ def test_what_is_not_whole_is_not_said_to_fit(tmp_path: Path, tensors: Shapes, d
 
 def test_blocks_of_one_kind_each_are_whole(tmp_path: Path) -> None:
     attention = {f"blk.0.{part}.weight": BLOCK[part] for part in ("attn_q", "attn_k", "attn_v", "attn_output")}
+    norms = {f"blk.{block}.attn_norm.weight": (HIDDEN,) for block in range(3)}
     state = {"blk.1.ssm_in.weight": (HIDDEN, 164), "blk.1.ssm_conv1d.weight": (4, 96),
              "blk.1.ssm_out.weight": (64, HIDDEN)}  # fmt: skip
     feeding = {"blk.2.ffn_up.weight": (HIDDEN, 128), "blk.2.ffn_down.weight": (128, HIDDEN)}
     keys = {"ssm__conv_kernel": 4, "ssm__inner_size": 64, "ssm__state_size": 16, "ssm__group_count": 1}
     keys |= {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
-    path = write(tmp_path / "a.gguf", TOP | attention | state | feeding, "nemotron_h", **keys)
+    path = write(tmp_path / "a.gguf", TOP | attention | state | feeding | norms, "nemotron_h", **keys)
     assert read(path).doubts == ()
     keys = {"block_count": 3, "attention__head_count_kv": [2, 0, 0], "feed_forward_length": [0, 0, 128]}
-    gate = {"blk.2.ffn_gate.weight": (HIDDEN, 128)}
+    gate = {"blk.2.ffn_gate.weight": (HIDDEN, 128), "blk.0.attn_norm.weight": (HIDDEN,)}
+    gate |= {"blk.2.ffn_norm.weight": (HIDDEN,)}
     assert read(write(tmp_path / "b.gguf", TOP | attention | feeding | gate, "deci", **keys)).doubts == ()
 
 
@@ -342,3 +344,68 @@ def test_a_head_that_no_embedding_stands_for(tmp_path: Path) -> None:
     head = {"output.weight": (HIDDEN, WORDS)}
     assert lacks(write(tmp_path / "a.gguf", mixture() | head, "minimax-m2", **SPARSE)) == {}
     assert lacks(write(tmp_path / "b.gguf", mixture(), "minimax-m2", **SPARSE)) == {"output.weight": "tensor_missing"}
+
+
+@pytest.mark.parametrize("name", ["output_norm", "blk.1.attn_norm", "blk.0.ffn_norm"])
+def test_a_norm_that_llama_cpp_asks_for(tmp_path: Path, name: str) -> None:
+    tensors = {other: shape for other, shape in blocks().items() if other != f"{name}.weight"}
+    assert lacks(write(tmp_path / "a.gguf", tensors)) == {f"{name}.weight": "tensor_missing"}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "norms"),
+    [
+        ("olmo2", ("post_attention_norm", "post_ffw_norm")),
+        ("gpt-oss", ("attn_norm", "post_attention_norm")),
+        ("cohere2", ("attn_norm",)),
+        ("gemma3", ("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")),
+    ],
+)
+def test_norms_stand_where_the_architecture_has_them(tmp_path: Path, architecture: str, norms: tuple[str, ...]) -> None:
+    tensors = blocks(**{"attn_norm": None, "ffn_norm": None, **dict.fromkeys(norms, (HIDDEN,))})
+    head = {"output.weight": (HIDDEN, WORDS)}
+    assert lacks(write(tmp_path / "a.gguf", tensors | head, architecture)) == {}
+
+
+def test_blocks_that_the_metadata_do_not_count_are_no_prediction(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.gguf", blocks(8), block_count=2)
+    found = read(path)
+    assert found.optional == ()
+    assert found.weights.value == read(write(tmp_path / "b.gguf", blocks(8), block_count=8)).weights.value
+    assert [(doubt.code, dict(doubt.parameters)) for doubt in found.doubts] == [
+        ("doubt.blocks_beyond", {"found": 6, "described": 2})
+    ]
+    assert exit_code(path) == 3
+
+
+def test_blocks_predict_that_have_what_prediction_needs(tmp_path: Path) -> None:
+    keys = {"block_count": 4, "nextn_predict_layers": 1}
+    ordinary = write(tmp_path / "a.gguf", blocks(4), **keys)
+    assert read(ordinary).optional == ()
+    assert lacks(ordinary) == {"blk.3.nextn.eh_proj.weight": "tensor_missing"}
+    joining = {"blk.3.nextn.eh_proj.weight": (2 * HIDDEN, HIDDEN)}
+    found = read(write(tmp_path / "b.gguf", blocks(4) | joining, **keys))
+    assert found.doubts == ()
+    assert {group.role for group in found.optional} == {"mtp"}
+    assert refused(write(tmp_path / "c.gguf", blocks(40), block_count=40, nextn_predict_layers=9)).field is not None
+
+
+@pytest.mark.parametrize(
+    ("tensors", "architecture", "keys", "tensor"),
+    [
+        (
+            {"attn_q": None, "attn_k": None, "attn_v": None, "attn_qkv": (HIDDEN, 128)},
+            "phi3", {"attention__head_count_kv": 1}, "blk.0.attn_qkv.weight",
+        ),
+        (LATENT, "deepseek2", RANKS | {"attention__kv_lora_rank": 8}, "blk.0.attn_kv_a_mqa.weight"),
+        (LATENT, "deepseek2", RANKS | {"rope__dimension_count": 8}, "blk.0.attn_kv_a_mqa.weight"),
+    ],
+)  # fmt: skip
+def test_a_cache_smaller_than_the_tensors_that_fill_it(
+    tmp_path: Path, tensors: Any, architecture: str, keys: dict[str, int], tensor: str
+) -> None:
+    assert lacks(write(tmp_path / "a.gguf", blocks(**tensors), architecture, **keys)) == {tensor: "tensor_large"}
+
+
+def test_a_vocabulary_smaller_than_its_table(tmp_path: Path) -> None:
+    assert lacks(write(tmp_path / "a.gguf", blocks(), vocab_size=10)) == {"token_embd.weight": "tensor_large"}

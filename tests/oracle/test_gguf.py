@@ -97,6 +97,8 @@ def small(path: Path, architecture: str = "qwen3", **metadata: Any) -> Path:
         tensors[f"blk.{block}.attn_q.weight"] = raw(q8, 128, 2)
         tensors[f"blk.{block}.attn_norm.weight"] = (np.zeros(64, np.float32), None)
         tensors[f"blk.{block}.ffn_up.weight"] = raw(q8, 128, 2)
+    if "nextn_predict_layers" in keys:
+        tensors[f"blk.{keys['block_count'] - 1}.nextn.eh_proj.weight"] = raw(q8, 64, 4)
     return write(path, architecture, tensors, **keys)
 
 
@@ -147,7 +149,7 @@ def test_key_heads_of_each_block(tmp_path: Path) -> None:
 
 
 def test_prediction_blocks_are_apart(tmp_path: Path) -> None:
-    path = small(tmp_path / "mtp.gguf", "qwen3", block_count=3, nextn_predict_layers=1)
+    path = small(tmp_path / "mtp.gguf", "glm4moe", block_count=3, nextn_predict_layers=1)
     found = read(path)
     assert found.layers[0].count == 2
     assert {group.role for group in found.optional} == {"mtp"}

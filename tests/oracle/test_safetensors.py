@@ -230,7 +230,7 @@ def test_packed_tensors_of_unknown_kind_are_a_doubt(tmp_path: Path) -> None:
 def test_missing_tensors_are_a_doubt(tmp_path: Path) -> None:
     shapes = {name: entry for name, entry in model_shapes(plain).items() if "layers.1" not in name}
     found = read(folder(tmp_path, shapes))
-    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ"]
+    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ", "doubt.weight_missing"]
 
 
 def test_a_tied_head_that_is_stored_counts_once(tmp_path: Path) -> None:
@@ -281,6 +281,9 @@ def test_several_files_and_their_index(tmp_path: Path) -> None:
         read(tmp_path)
     assert caught.value.field == "b.safetensors"
     (tmp_path / "a.safetensors").unlink()
+    with pytest.raises(MalformedFile):
+        read(tmp_path)
+    (tmp_path / "model.safetensors.index.json").unlink()
     assert read(tmp_path).container == "config"
 
 

@@ -1,8 +1,12 @@
 """The verdict on the real catalogue: what joins the rooms, and published starts that failed."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
+from safetensors_files import Shapes, write
 
 from assay.answers.asked import CheckRequest, columns_of, default_runtime
 from assay.answers.check import CheckResult, answer
@@ -128,3 +132,54 @@ def test_containers_that_one_runtime_is_made_for_choose_it() -> None:
     columns, _ = columns_of(("5090",))
     assert default_runtime(packed, columns) == "mlx"
     assert default_runtime(model, columns) == "vllm"
+
+
+def stored(folder: Path, **config: Any) -> Path:
+    """A folder of a small model as transformers stores it, or as the keys of its configuration say."""
+    document = {
+        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 32,
+        "num_key_value_heads": 1, "intermediate_size": 128, "max_position_embeddings": 512, "torch_dtype": "bfloat16",
+        "tie_word_embeddings": True,
+    } | config  # fmt: skip
+    packed = "quantization" in config
+    rows = {"q": (64, 64), "k": (32, 64), "v": (32, 64), "o": (64, 64)}
+    matrices = {f"layers.0.self_attn.{name}_proj": shape for name, shape in rows.items()}
+    matrices |= {"layers.0.mlp.gate_proj": (128, 64), "layers.0.mlp.up_proj": (128, 64), "embed_tokens": (32, 64)}
+    matrices["layers.0.mlp.down_proj"] = (64, 128)
+    shapes: Shapes = {
+        f"model.{name}.weight": ("BF16", (64,))
+        for name in ("norm", "layers.0.input_layernorm", "layers.0.post_attention_layernorm")
+    }
+    for name, (outputs, inputs) in matrices.items():
+        shapes[f"model.{name}.weight"] = ("U32", (outputs, inputs // 8)) if packed else ("BF16", (outputs, inputs))
+        if packed:
+            shapes |= {f"model.{name}.{part}": ("BF16", (outputs, inputs // 64)) for part in ("scales", "biases")}
+    write(folder / "model.safetensors", shapes)
+    (folder / "config.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("config", "runtime", "asked", "verdict"),
+    [
+        ({}, "vllm", {}, "yes"),
+        ({}, "llama.cpp", {}, "unknown"),
+        ({}, "llama.cpp", {"weights": "gguf:Q4_0"}, "yes"),
+        ({"quantization": {"group_size": 64, "bits": 4}}, "vllm", {}, "unknown"),
+    ],
+)
+def test_files_that_a_runtime_does_not_load(
+    tmp_path: Path, config: dict[str, Any], runtime: str, asked: dict[str, Any], verdict: str
+) -> None:
+    found = result(str(stored(tmp_path, **config)), "5090", runtime=runtime, **asked)
+    assert found.verdict == verdict
+    reasons = {reason.code for reason in found.reasons}
+    assert ("check.not_loaded" in reasons) is (verdict == "unknown")
+    if verdict == "unknown":
+        assert (found.advice, found.launch) == ((), None)
+
+
+def test_a_model_that_is_named_is_converted_for_the_runtime() -> None:
+    found = result("Qwen3-8B", "5090", runtime="llama.cpp")
+    assert found.verdict == "yes"
+    assert "check.needs_file" in {reason.code for reason in found.reasons}

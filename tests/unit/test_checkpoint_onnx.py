@@ -218,10 +218,15 @@ def test_layers_by_the_configuration_of_the_runtime(tmp_path: Path) -> None:
         array("lm_head.weight", np.zeros((N, K), np.float32)),
         array("model.embed_tokens.weight", np.zeros((N, K), np.float32)),
     ]
-    model = reader.read(write(tmp_path / "m.onnx", [node], tensors))
+    few = reader.read(write(tmp_path / "few.onnx", [node], tensors))
+    assert [doubt.code for doubt in few.doubts] == ["doubt.parameters_fewer"]
+    layer = array("model.layers.0.mlp.up_proj.weight", np.zeros((5 * K, K), np.float32))
+    model = reader.read(write(tmp_path / "m.onnx", [node], [*tensors, layer]))
     assert model.layers == (LayerGroup("full", 2, 8, 2, 32, 32),)
     assert (model.max_context, model.vocabulary, model.doubts) == (4096, N, ())
-    assert {group.role: group.active for group in model.groups} == {"head": N * K, "embedding": K}
+    assert {group.role: group.active for group in model.groups} == {
+        "head": N * K, "embedding": K, "mlp": 5 * K * K
+    }  # fmt: skip
 
 
 def test_the_configuration_above_the_folder_onnx(tmp_path: Path) -> None:
@@ -235,6 +240,32 @@ def test_the_configuration_above_the_folder_onnx(tmp_path: Path) -> None:
     path = write(tmp_path / "onnx" / "model.onnx", [node], [array("w", np.zeros((N, K), np.float32))])
     model = reader.read(path)
     assert (model.architecture, model.max_context, len(model.layers)) == ("llama", 128, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "heads", "doubts"),
+    [
+        (50, 2, []),
+        (49, 2, ["doubt.parameters_fewer"]),
+        (4000, 2, ["doubt.parameters_more"]),
+        (50, 4, ["doubt.cache_differs"]),
+        (0, 2, ["doubt.parameters_fewer"]),
+    ],
+)
+def test_a_graph_of_another_model_than_the_configuration(
+    tmp_path: Path, rows: int, heads: int, doubts: list[str]
+) -> None:
+    config = {
+        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "vocab_size": 16,
+        "num_key_value_heads": 2, "intermediate_size": 150, "max_position_embeddings": 128, "tie_word_embeddings": True,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    least = 16 * 64 + 2 * 64 * 64 + 2 * 64 * 32 + 3 * 64 * 150 + 3 * 64
+    tensors = [array("w", np.zeros((rows, least // 50), np.float32)), array("v", np.zeros(least % 50, np.float32))]
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    cache = [value(f"past_key_values.0.{part}", ["b", heads, "past", 16]) for part in ("key", "value")]
+    model = reader.read(write(tmp_path / "m.onnx", [node], tensors if rows else [], [value("x"), *cache]))
+    assert [doubt.code for doubt in model.doubts] == doubts
 
 
 def test_without_the_package_the_install_line_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -699,7 +699,7 @@ def test_far_more_than_a_filled_matrix_is_a_doubt(tmp_path: Path) -> None:
     shapes = {name: entry for name, entry in shapes_of(exl3(3)).items() if "0.mlp.up_proj" not in name}
     shapes |= {f"model.layers.0.mlp.up_proj.{part}": entry for part, entry in exl3(3)(4096, 4096).items()}
     found = folder(tmp_path, shapes, None)
-    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ"]
+    assert [doubt.code for doubt in found.doubts] == ["doubt.parameters_differ", "doubt.weight_differs"]
 
 
 MOE: dict[str, Any] = {
@@ -883,3 +883,67 @@ def test_long_lists_are_compiled_once_and_rules_have_an_end(tmp_path: Path, aske
     started = time.process_time()
     folder(tmp_path, None, asked)
     assert time.process_time() - started < 2
+
+
+def lacking(layout: Layout, part: str) -> Layout:
+    """The layout without the scales or signs of this name, or with none of their rows."""
+
+    def without(outputs: int, inputs: int) -> Shapes:
+        return {name: entry for name, entry in layout(outputs, inputs).items() if name != part}
+
+    return without
+
+
+def empty(layout: Layout, part: str) -> Layout:
+    def emptied(outputs: int, inputs: int) -> Shapes:
+        return {
+            name: (dtype, (0, *shape[1:])) if name == part else (dtype, shape)
+            for name, (dtype, shape) in layout(outputs, inputs).items()
+        }
+
+    return emptied
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lacking(packed(4, 128), "weight_scale"), empty(packed(4, 128), "weight_scale"), empty(gptq(4), "scales"),
+        empty(ao_int8, "_weight_scale"), lacking(exl3(4), "suh"), lacking(exl2, "q_scale"),
+        lambda outputs, inputs: gptq(4)(outputs, inputs) | plain(outputs, inputs),
+    ],
+)  # fmt: skip
+def test_elements_without_their_scales_or_stored_twice_are_of_no_format(tmp_path: Path, layout: Layout) -> None:
+    found = folder(tmp_path, shapes_of(layout), None)
+    assert "doubt.stored_format_unknown" in {doubt.code for doubt in found.doubts}
+
+
+def test_four_bits_of_bitsandbytes_have_their_tables(tmp_path: Path) -> None:
+    shapes = {name: entry for name, entry in shapes_of(bnb4("nf4")).items() if not name.endswith(".absmax")}
+    found = folder(tmp_path, shapes, None)
+    assert "doubt.stored_format_unknown" in {doubt.code for doubt in found.doubts}
+    assert folder(tmp_path / "whole", shapes_of(bnb4("nf4")), None).doubts == ()
+
+
+@pytest.mark.parametrize("layout", [exl3(4), exl2, packed(4, 128), packed(8, 128), ao_tiles])
+def test_a_packed_matrix_has_the_rows_of_the_configuration(tmp_path: Path, layout: Layout) -> None:
+    """A cache of half the key heads is no other width, and no filling up."""
+    shapes = {name: entry for name, entry in shapes_of(layout).items() if "k_proj" not in name}
+    for number in range(LAYERS):
+        shapes |= {f"model.layers.{number}.self_attn.k_proj.{part}": e for part, e in layout(512, HIDDEN).items()}
+    assert folder(tmp_path, shapes, None).doubts
+
+
+@pytest.mark.parametrize(
+    ("layout", "said", "code"),
+    [
+        (gptq(8), {"quant_method": "gptq", "bits": 4, "group_size": 128}, "note.format_declared_otherwise"),
+        (gptq(4), {"quant_method": "gptq", "bits": 4, "group_size": 128}, None),
+        (awq_gemm, None, "note.format_not_declared"),
+        (plain, None, None),
+    ],
+)
+def test_formats_that_the_configuration_does_not_declare(
+    tmp_path: Path, layout: Layout, said: dict[str, Any] | None, code: str | None
+) -> None:
+    notes = folder(tmp_path, shapes_of(layout), said).notes
+    assert [(note.code, note.level) for note in notes] == ([] if code is None else [(code, "warning")])

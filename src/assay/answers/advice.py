@@ -3,7 +3,7 @@
 from assay.answers import lacking
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
 from assay.answers.execution import path_of
-from assay.answers.starting import is_missing
+from assay.answers.starting import container_of, is_converted, is_missing
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
 from assay.knowledge.catalog.weight_formats import sized, storage
@@ -26,6 +26,17 @@ def cost_of(name: str) -> ElementCost:
         )
     block = (found.block_outputs or 0) * (found.block_inputs or 0)
     return ElementCost(name, found.bits, found.scale_bits if block else 0, block)
+
+
+def unloadable(request: CheckRequest, setting: Setting) -> tuple[Message, ...]:
+    """Why the runtime does not load these very files, if it does not: another format is needed, and none was named.
+
+    A model that is named and not a file (of the catalogue, or a configuration) can be had in the runtime's own.
+    """
+    container = container_of(setting.model)
+    if container in {"catalogue", "config", *setting.runtime.containers} or is_converted(request, setting):
+        return ()
+    return (message("check.not_loaded", "warning", runtime=setting.runtime.name, container=container),)
 
 
 def _smaller_weights(setting: Setting, workload: Workload) -> list[Message]:
@@ -81,8 +92,8 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
             return (message("advice.is_requantized", base=model.requantized_from),)
         return (message("advice.as_released", format=model.released_format),) if model.released_format else ()
     codes = {reason.code for reason in answer.reasons}
-    if "check.beyond_model" in codes:
-        return ()
+    if "check.beyond_model" in codes or ("check.not_loaded" in codes and answer.verdict == "unknown"):
+        return ()  # less of it would not help
     if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))
     return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else ""))
@@ -91,7 +102,7 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
 def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
     """What the memory plan does not show: formats the cards lack, files that are yet to be made."""
     said: list[Message] = []
-    if is_missing(request, setting):
+    if is_missing(request, setting) and not unloadable(request, setting):
         said.append(message("check.needs_file", "warning", runtime=setting.runtime.name))
     for entry in column:
         gpu = entry.card.gpu.name

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import absent, advice, cost_of, refusals, warnings
+from assay.answers.advice import absent, advice, cost_of, refusals, unloadable, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
 from assay.answers.execution import attention_of, of_model
@@ -160,6 +160,10 @@ def result_of(
     refused = refusals(setting, column)
     if refused and answer.verdict == "yes":
         answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
+    unloaded = unloadable(request, setting)
+    if unloaded:
+        verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
+        answer = answer._replace(verdict=verdict, reasons=(*unloaded, *answer.reasons))
     isa = _weakest_card(column).gpu.isa
     executed = of_model(model, engine.id, isa)
     answer = _executed(answer, executed, column)

@@ -6,6 +6,7 @@ from assay.reason.deploy.command import Spelled, one_line, spelled
 from assay.reason.memory.cache import FIXED
 from assay.reason.memory.fit import Setting
 from assay.types.launch import Value
+from assay.types.model import Model
 from assay.types.plan import Workload
 
 MOST_SLOTS = 256
@@ -13,10 +14,20 @@ QUANTIZED_KV = frozenset({"q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1"})
 """KV types of llama.cpp whose values need flash attention."""
 
 
+def container_of(model: Model) -> str:
+    """What the weights lie in: MLX packs into safetensors what no other runtime unpacks."""
+    packed = any(group.format.startswith("mlx_") for group in model.groups)
+    return "mlx" if packed else model.container
+
+
+def is_converted(request: CheckRequest, setting: Setting) -> bool:
+    """Whether the weights asked about are not those of the model that was named."""
+    return request.weights is not None and request.weights != setting.model.released_format
+
+
 def is_missing(request: CheckRequest, setting: Setting) -> bool:
     """Whether the weights asked about are not those of the model that was named, or not in a form the runtime loads."""
-    converted = request.weights is not None and request.weights != setting.model.released_format
-    return converted or setting.model.container not in setting.runtime.containers
+    return is_converted(request, setting) or container_of(setting.model) not in setting.runtime.containers
 
 
 def named(request: CheckRequest, setting: Setting) -> str:

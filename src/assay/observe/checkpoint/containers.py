@@ -1,8 +1,10 @@
 """Which container a file or a folder is: everything beside GGUF and the safetensors of published repositories."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
-from assay.observe.checkpoint import files
+from assay.observe.checkpoint import files, weight_files
 from assay.types.model import Model
 
 CONFIG = "config.json"
@@ -10,6 +12,7 @@ ADAPTER = "adapter_config.json"
 TORCH = (".bin", ".pt", ".pth")
 KEYS = (b'"architecture"', b'"pretrained_config"')
 """One of them is in every config.json of TensorRT-LLM."""
+ZIP = b"PK\x03\x04"
 TORCH_FILES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -64,7 +67,25 @@ def _contained(folder: Path, names: set[str]) -> Model | None:
 
         return torch_zip.from_folder(folder, _name(folder))
     graphs = sorted(name for name in names if name.endswith(".onnx"))
-    return _graph(folder, graphs) if graphs else None
+    if graphs:
+        return _graph(folder, graphs)
+    return _only_torch(folder, names) if CONFIG in names else None
+
+
+def _is_zip(path: Path) -> bool:
+    descriptor, _ = files.open_regular(path)
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(len(ZIP)) == ZIP
+
+
+def _only_torch(folder: Path, names: set[str]) -> Model | None:
+    """The model of the only file of weights, whatever it is called, if it is torch's (`gptq_model-4bit-128g.bin`)."""
+    held = [name for name in names if weight_files.holds_weights(name)]
+    if len(held) != 1 or not held[0].endswith(TORCH) or not _is_zip(folder / held[0]):
+        return None
+    from assay.observe.checkpoint import torch_zip  # noqa: PLC0415 - one container of many
+
+    return replace(torch_zip.from_file(folder / held[0]), name=_name(folder))
 
 
 def _name(folder: Path) -> str:

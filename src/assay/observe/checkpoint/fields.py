@@ -9,6 +9,8 @@ from assay.types.message import Message, Parameter, message
 
 MAX_DIMENSION = 2**26
 MAX_LAYERS = 10_000
+MAX_PREDICTION = 8
+"""Layers of multi-token prediction: published models have up to 3. What they hold is not counted as loaded."""
 MAX_EXPERTS = 2**16
 
 
@@ -152,3 +154,7 @@ class Fields:
     def layers(self, key: str = "num_hidden_layers") -> int:
         """A number of layers."""
         return self.count(key, high=MAX_LAYERS)
+
+    def prediction(self, key: str, layers: int) -> int:
+        """A number of multi-token prediction layers behind `layers` ordinary ones, of which there are as many."""
+        return self.count(key, 0, low=0, high=min(MAX_PREDICTION, layers))

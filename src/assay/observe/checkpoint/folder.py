@@ -18,6 +18,7 @@ from assay.observe.checkpoint import (
     safetensors,
     shard_index,
     stored,
+    weight_files,
 )
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.safetensors import StoredTensor
@@ -74,13 +75,21 @@ def own_weights(names: list[str]) -> list[str]:
 
 
 def _indexed(index: Path) -> Shards:
-    """The files that an index lists; none when neither they nor others are there."""
+    """The files that an index lists; none when they were converted to the GGUF beside it.
+
+    Raises:
+        MalformedFile: one is missing: what the others hold, or a configuration alone, is not the model of this folder.
+    """
     said = shard_index.read(index)
     paths = [index.with_name(name) for name in said.files]
     missing = [path for path in paths if not files.reachable(path)]
-    if missing and (len(missing) < len(paths) or own_weights(_listed(index.parent))):
-        shard_index.reach_listed(index, missing[0].name)
-    return Shards([] if missing else paths, said, index)
+    if not missing:
+        return Shards(paths, said, index)
+    names = _listed(index.parent)
+    if len(missing) == len(paths) and not own_weights(names) and any(name.endswith(".gguf") for name in names):
+        return Shards([], said, index)
+    shard_index.reach_listed(index, missing[0].name)
+    return Shards([], said, index)
 
 
 def _shards(folder: Path) -> Shards:
@@ -177,9 +186,6 @@ def tensors(read: Shards) -> tuple[list[StoredTensor], tuple[Message, ...]]:
     return found, tuple(notes)
 
 
-_WEIGHTS = ("consolidated", "pytorch_model", "model", "tf_model", "flax_model")
-_UNREAD = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz")
-"""How files of weights begin and end; others (`training_args.bin`, `optimizer.pt`) hold none of the model."""
 _TWINS = {"fp8_channel": "fp8_w8a16", "int8_w8a8": "int8_w8a16"}
 """Formats stored alike: only the configuration says whether the activations are converted as well."""
 
@@ -258,8 +264,7 @@ def _with_projector(found: Model, folder: Path) -> Model:
 
 def _unread(folder: Path) -> str | None:
     """A file of weights that no reader opens: the configuration beside it does not say what it stores."""
-    names = _listed(folder)
-    return next((name for name in names if name.startswith(_WEIGHTS) and name.endswith(_UNREAD)), None)
+    return next((name for name in _listed(folder) if weight_files.holds_weights(name)), None)
 
 
 def with_adapter(found: Model, folder: Path) -> Model:

@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint import assemble, config, files, gguf, gguf_whole, likeness, names, unknown_types
-from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, Fields
+from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, MAX_PREDICTION, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
 from assay.observe.checkpoint.gguf_whole import EMBEDDING
@@ -67,13 +67,13 @@ def _active(tensor: GgufTensor, role: Role, experts: tuple[int, int], *, tied: b
     return tensor.elements
 
 
-def _groups(tensors: list[GgufTensor], experts: tuple[int, int], first_prediction: int) -> tuple[TensorGroup, ...]:
-    """Groups by role and tensor type; blocks from `first_prediction` on are multi-token prediction layers."""
+def _groups(tensors: list[GgufTensor], experts: tuple[int, int], prediction: frozenset[int]) -> tuple[TensorGroup, ...]:
+    """Groups by role and tensor type; the blocks of `prediction` are multi-token prediction layers."""
     tied = all(tensor.name != "output.weight" for tensor in tensors)
     totals: dict[tuple[Role, str], list[int]] = {}
     for tensor in tensors:
         block = names.gguf_layer(tensor.name)
-        role = "mtp" if block is not None and block >= first_prediction else names.gguf_role(tensor.name)
+        role = "mtp" if block in prediction else names.gguf_role(tensor.name)
         row = totals.setdefault((role, tensor.format), [0, 0, 0, 0])
         values = (tensor.elements, _active(tensor, role, experts, tied=tied), 1, tensor.size)
         for index, value in enumerate(values):
@@ -147,10 +147,11 @@ def read(path: Path) -> Model:
     name, body = _architecture(metadata, tensors, path)
     fields = _fields(metadata, name, path)
     blocks = fields.count("block_count", high=MAX_LAYERS)
-    prediction = fields.count("nextn_predict_layers", 0, low=0, high=blocks - 1)
+    prediction = fields.count("nextn_predict_layers", 0, low=0, high=min(MAX_PREDICTION, blocks - 1))
     number = fields.count("expert_count", 0, low=0, high=MAX_EXPERTS)
     chosen = fields.count("expert_used_count", high=number) if number else 0
-    groups = _groups(tensors, (number, chosen), blocks - prediction)
+    predicting = gguf_whole.prediction(tensors, range(blocks - prediction, blocks))
+    groups = _groups(tensors, (number, chosen), predicting)
     layers = layers_of(fields, body, blocks - prediction)
     check_shapes(fields, layers, tensors)
     loaded, optional = config.split(groups)

@@ -1,8 +1,9 @@
 """Whether a GGUF file holds what its metadata announces: the tensors of each block, none smaller than described.
 
-A block that lacks a matrix would make the model look smaller than it is. What a block needs follows from what its
-layer remembers and from the metadata; only a tensor that is too small counts against a file, so that fused and gated
-ones pass. Source: llama.cpp, src/models/*.cpp (`load_arch_tensors`: tensors without TENSOR_NOT_REQUIRED).
+A block that lacks a matrix would make the model look smaller than it is, and so would metadata that describe less than
+the file holds. What a block needs follows from what its layer remembers and from the metadata. A tensor that is too
+large counts against a file only where the cache or the vocabulary follow from its size, so that gated ones pass.
+Source: llama.cpp, src/models/*.cpp (`load_arch_tensors`: tensors without TENSOR_NOT_REQUIRED).
 """
 
 from typing import Any, NamedTuple
@@ -13,9 +14,17 @@ from assay.observe.checkpoint.gguf import GgufTensor
 from assay.types.message import Message, message
 from assay.types.model import LayerGroup
 
-EMBEDDING, HEAD = "token_embd.weight", "output.weight"
+EMBEDDING, HEAD, LAST_NORM = "token_embd.weight", "output.weight", "output_norm.weight"
 UNTIED = frozenset(("gpt_oss", "minimax_m2", "qwen2_moe"))
 """Architectures whose head llama.cpp never takes from the embedding."""
+UNNORMED = frozenset(("cohere2",))
+"""Architectures that feed what attention normed."""
+EXACT = frozenset(("attn_qkv", "attn_kv_a_mqa"))
+"""Parts whose rows are those of the cache, whatever else stands in them: the metadata must describe them all."""
+LATENT = frozenset(("attn_q", "attn_q_b", "attn_kv_b", "attn_k_b", "attn_v_b", "attn_output"))
+"""Parts of latent attention that have a row or a column for each element of a head."""
+JOINING = "nextn.eh_proj"
+"""What a block of multi-token prediction joins two tokens with; no other block has it."""
 WEIGHT = ".weight"
 
 Parts = dict[str, int]
@@ -81,6 +90,19 @@ def _recurrent(fields: Fields, kind: str, hidden: int) -> Needs:
     if kind == "linear":
         found.append(({"ssm_beta": hidden, "ssm_alpha": hidden}, {"ssm_ba": 2 * hidden}))
     return [*found, ({"ssm_conv1d": inner},), ({"ssm_out": hidden * inner},)]
+
+
+def _norms(body: dict[str, Any], hidden: int, *, mixes: bool, feeds: bool) -> Needs:
+    """The norm before each half of a block, or behind it."""
+    if body["layout"] == "nemotron_h":  # one half a block
+        return [({"attn_norm": hidden},)]
+    found: Needs = []
+    if mixes:
+        behind = body["id"] == "olmo2" or "like" in body
+        found.append(({"attn_norm": hidden}, {"post_attention_norm": hidden}) if behind else ({"attn_norm": hidden},))
+    if feeds and body["id"] not in UNNORMED and "like" not in body:
+        found.append(({"ffn_norm": hidden}, {"post_attention_norm": hidden}, {"post_ffw_norm": hidden}))
+    return found
 
 
 def _dense(width: int, sizes: _Sizes, suffix: str = "") -> Needs:
@@ -151,14 +173,27 @@ def _needs(fields: Fields, body: dict[str, Any], block: int, layer: LayerGroup, 
     elif layout == "blockwise":
         feeds = _extent(fields, "feed_forward_length", block) > 0
     found = _mixing(fields, layout, block, layer, sizes.hidden) if mixes else []
-    return found + (_feeding(fields, layout, block, sizes, held) if feeds else [])
+    if feeds:
+        found = found + _feeding(fields, layout, block, sizes, held)
+    return found + _norms(body, sizes.hidden, mixes=mixes, feeds=feeds)
 
 
-def _worst(alternatives: tuple[Parts, ...], held: Parts) -> tuple[str, int] | None:
-    """(a part that is missing or too small, the elements it should have) of the nearest alternative; None if whole."""
+def _exact(body: dict[str, Any], layer: LayerGroup) -> frozenset[str]:
+    """Parts of a block that are as large as described, and no larger."""
+    if layer.kind == "linear":  # its projections are called attn_qkv as well
+        return frozenset()
+    return EXACT | LATENT if body["layout"] == "latent" else EXACT
+
+
+def _worst(alternatives: tuple[Parts, ...], held: Parts, exact: frozenset[str]) -> tuple[str, int] | None:
+    """(a part that is missing or of another size, the elements it should have) of the nearest alternative, or None."""
     lacks = []
     for wanted in alternatives:
-        lack = [(part, least) for part, least in wanted.items() if held.get(part, -1) < least]
+        lack = [
+            (part, least)
+            for part, least in wanted.items()
+            if held.get(part, -1) < least or (part in exact and held[part] > least)
+        ]
         if not lack:
             return None
         lacks.append((len(lack), wanted.keys().isdisjoint(held), lack))
@@ -181,16 +216,37 @@ def _lacking(place: str, part: str, least: int, held: Parts) -> Message:
     name = f"{place}{part}{WEIGHT}"
     if part not in held:
         return message("doubt.tensor_missing", "warning", tensor=name)
-    return message("doubt.tensor_small", "warning", tensor=name, found=held[part], described=least)
+    code = "doubt.tensor_large" if held[part] > least else "doubt.tensor_small"
+    return message(code, "warning", tensor=name, found=held[part], described=least)
 
 
-def _top(body: dict[str, Any], tensors: list[GgufTensor], table: int) -> list[Message]:
-    """Doubts about the embedding and the head, both of which have a row for each word."""
-    held = {tensor.name.removesuffix(WEIGHT): tensor.elements for tensor in tensors if tensor.name in (EMBEDDING, HEAD)}
-    wanted = {EMBEDDING.removesuffix(WEIGHT): table}
+def _top(body: dict[str, Any], tensors: list[GgufTensor], hidden: int, words: int) -> list[Message]:
+    """Doubts about the embedding and the head, both of which have a row for each word, and the last norm."""
+    ends = (EMBEDDING, HEAD, LAST_NORM)
+    held = {tensor.name.removesuffix(WEIGHT): tensor.elements for tensor in tensors if tensor.name in ends}
+    wanted = {EMBEDDING.removesuffix(WEIGHT): hidden * words, LAST_NORM.removesuffix(WEIGHT): hidden}
     if body["id"] in UNTIED or HEAD.removesuffix(WEIGHT) in held:
-        wanted[HEAD.removesuffix(WEIGHT)] = table
-    return [_lacking("", part, least, held) for part, least in wanted.items() if held.get(part, -1) < least]
+        wanted[HEAD.removesuffix(WEIGHT)] = hidden * words
+    return [_lacking("", part, least, held) for part, least in wanted.items() if held.get(part, -1) != least]
+
+
+def _beyond(held: dict[int, Parts], predicted: range) -> list[Message]:
+    """Doubts about blocks that the metadata do not count, and blocks said to predict that hold nothing for it."""
+    found = []
+    number = sum(block >= predicted.stop for block in held)
+    if number:
+        found.append(message("doubt.blocks_beyond", "warning", found=number, described=predicted.stop))
+    ordinary = next((block for block in predicted if block in held and JOINING not in held[block]), None)
+    if ordinary is not None:
+        name = f"blk.{ordinary}.{JOINING}{WEIGHT}"
+        found.append(message("doubt.tensor_missing", "warning", tensor=name))
+    return found
+
+
+def prediction(tensors: list[GgufTensor], announced: range) -> frozenset[int]:
+    """The blocks of `announced` that predict further tokens: a runtime loads them on request, all others always."""
+    joining = {f"blk.{block}.{JOINING}{WEIGHT}": block for block in announced}
+    return frozenset(joining[tensor.name] for tensor in tensors if tensor.name in joining)
 
 
 def doubts(
@@ -219,14 +275,16 @@ def doubts(
     found: list[Message] = []
     for block, layer in enumerate(layers):
         own = held.get(block, {})
-        lacks = [_worst(wanted, own) for wanted in _needs(fields, body, block, layer, sizes, own)]
+        needs, exact = _needs(fields, body, block, layer, sizes, own), _exact(body, layer)
+        lacks = [_worst(wanted, own, exact) for wanted in needs]
         lack = next((one for one in lacks if one is not None), None)
         whole += lack is None
         if lack is not None and own and not found:
             found.append(_lacking(f"blk.{block}.", *lack, own))
     if whole < blocks:
         found.insert(0, message("doubt.blocks_missing", "warning", found=whole, described=blocks))
-    found += _top(body, tensors, hidden * words)
+    found += _beyond(held, range(len(layers), blocks))
+    found += _top(body, tensors, hidden, words)
     empty = next((tensor.name for tensor in tensors if not tensor.elements), None)
     if empty is not None:
         found.append(message("doubt.tensor_empty", "warning", tensor=empty))

@@ -306,7 +306,9 @@ class _Reading:
             if not listed:
                 continue
             if self.listing.folder is not None and not set(listed) <= set(names):
-                return []  # the cache has some of them, the repository may have all: the configuration alone speaks
+                # The cache has some of them, the repository may have all: the configuration alone speaks.
+                (self.room / index).unlink()
+                return []
             return listed
         return own or [name for name in names if name == torch_zip.ALONE]
 

@@ -155,7 +155,8 @@ def matrices(tensors: list[StoredTensor], found: Scheme, file: str, paths: list[
             continue
         for tensor in parts.values():
             plain = weight_formats.safetensors_types().get(tensor.dtype)
-            result.append(Matrix(module, "unknown" if plain is None else plain[0], tensor.elements, tensor.size))
+            name = "unknown" if plain is None else plain[0]
+            result.append(Matrix(module, name, tensor.elements, tensor.size, shape=tensor.shape))
     return result
 
 

@@ -22,10 +22,16 @@ INSTALL = "pip install 'gpu-assay[onnx]'"
 PAST = re.compile(r"past(?:_key_values)?[._](\d{1,5})\.?_?(key|value)")
 GENAI = "genai_config.json"
 ARCHITECTURE = "onnx"
+SELDOM = 200
+"""One part in so many of the parameters are biases and norms that only some exporters keep."""
 
 
 class _Known(NamedTuple):
-    """What stands beside a graph or in its inputs: layers and dimensions; zeros where nothing says it."""
+    """What stands beside a graph or in its inputs: layers and dimensions; zeros where nothing says it.
+
+    Attributes:
+        least, most: parameters that a graph of this model holds; None: no upper bound is known.
+    """
 
     architecture: str
     layers: tuple[LayerGroup, ...]
@@ -35,6 +41,8 @@ class _Known(NamedTuple):
     experts: int = 0
     experts_per_token: int = 0
     max_context: int | None = None
+    least: int = 0
+    most: int | None = None
 
 
 def _parsed(path: Path) -> Any:
@@ -69,7 +77,21 @@ def _weights(model: Any, store: Store) -> list[Weight]:
     return onnx_graph.weights(found)
 
 
+def _described(layout: Layout) -> tuple[int, int]:
+    """The fewest and the most parameters of a graph: a tower may lie in another file.
+
+    Exporters store a tied table once more for the head, and tables of rotary angles for each position.
+    """
+    sizes: dict[bool, int] = {True: 0, False: 0}
+    for tensor in layout.tensors:
+        if tensor.role != "mtp":
+            sizes[tensor.role == "vision"] += tensor.elements * tensor.copies
+    tables = layout.vocabulary * layout.hidden_size + 2 * (layout.max_context or 0) * layout.hidden_size
+    return sizes[False], sizes[False] + sizes[True] + tables
+
+
 def _from_layout(architecture: str, layout: Layout) -> _Known:
+    least, most = _described(layout)
     return _Known(
         architecture,
         joined(layout.layers),
@@ -79,6 +101,8 @@ def _from_layout(architecture: str, layout: Layout) -> _Known:
         layout.experts,
         layout.experts_per_token,
         layout.max_context,
+        least,
+        most,
     )
 
 
@@ -92,12 +116,14 @@ def _from_genai(path: Path) -> _Known | None:
     keys = decoder.count("num_key_value_heads", heads)
     layers = LayerGroup("full", decoder.count("num_hidden_layers", high=MAX_LAYERS), heads, keys, width, width)
     context = model.count("context_length", high=2**31) if model.has("context_length") else None
+    hidden = decoder.count("hidden_size", 0, low=0)
     return _Known(
         ARCHITECTURE,
         (layers,),
-        decoder.count("hidden_size", 0, low=0),
+        hidden,
         model.count("vocab_size", 0, low=0),
         max_context=context,
+        least=layers.count * hidden * width * 2 * (heads + keys),  # queries, keys, values and output alone
     )
 
 
@@ -140,6 +166,27 @@ def _beside(path: Path, graph: Any) -> tuple[_Known, list[Message]]:
     return _Known(ARCHITECTURE, _from_inputs(graph)), doubts
 
 
+def _remembered(layers: tuple[LayerGroup, ...]) -> int:
+    """Elements of keys and values that one token leaves in all layers."""
+    return sum(layer.count * layer.kv_heads * (layer.key_dim + layer.value_dim) for layer in layers)
+
+
+def _contradictions(groups: tuple[TensorGroup, ...], known: _Known, inputs: tuple[LayerGroup, ...]) -> list[Message]:
+    """What the graph holds and what stands beside it, where they cannot be of one model."""
+    stored = sum(group.parameters for group in groups)
+    found = []
+    few = stored + known.least // SELDOM < known.least
+    if few or (known.most is not None and stored > known.most + known.most // SELDOM):
+        described = known.least if few or known.most is None else known.most
+        code = "doubt.parameters_fewer" if few else "doubt.parameters_more"
+        found.append(message(code, "warning", stored=stored, described=described))
+    cached, described = _remembered(inputs), _remembered(known.layers)
+    apart = all(layer.key_dim for layer in known.layers)  # latent attention is exported with whole keys
+    if cached and described and apart and cached != described:
+        found.append(message("doubt.cache_differs", "warning", stored=cached, described=described))
+    return found
+
+
 def _groups(weights: list[Weight], known: _Known) -> tuple[TensorGroup, ...]:
     totals: dict[tuple[Role, str], list[int]] = {}
     for weight in weights:
@@ -180,6 +227,7 @@ def read(path: Path) -> Model:
     groups = _groups(weights, known)
     if any(group.format == "unknown" for group in groups) and not store.unknown:
         doubts.append(message("doubt.stored_format_unknown", "warning"))
+    doubts += _contradictions(groups, known, _from_inputs(model.graph))
     return Model(
         name=path.name,
         architecture=known.architecture,

@@ -31,10 +31,24 @@ class Open(NamedTuple):
     Attributes:
         family: formats to choose from by the width of an element, as in `int{0}_w{0}a16`; empty: the format stands.
         bits: of all elements together; 0: only their number is open, since rows or columns may be filled up.
+        filled: multiples that rows and columns are filled up to.
+        spare: elements that are filled up beside.
+        rows: of the matrix, where they are known though its columns are not; 0: they are not.
     """
 
     family: str = ""
     bits: int = 0
+    filled: tuple[int, int] = (1, 1)
+    spare: int = 0
+    rows: int = 0
+
+    def holds(self, shape: tuple[int, ...], parameters: int) -> bool:
+        """Whether a matrix of this shape, filled up, has these elements."""
+        *_, rows, columns = (1, *shape)
+        if self.rows and rows != self.rows:
+            return False
+        full = prod(shape[:-2]) * _ceil(rows, self.filled[0]) * _ceil(columns, self.filled[1]) * prod(self.filled)
+        return bool(self.bits) or full <= parameters <= full + self.spare
 
 
 class Found(NamedTuple):
@@ -147,6 +161,12 @@ def _compressed(parts: Parts) -> Found:
         return _unknown(packed)
     if "scale_packed" in parts:
         return _marlin_24(packed, parts["scale_packed"])
+    scaled = scale is not None and scale.shape[:-1] in (packed.shape[:-1], ())
+    return _words(packed, parts) if scaled else _unknown(packed)
+
+
+def _words(packed: StoredTensor, parts: Parts) -> Found:
+    """Integers in words along the inputs."""
     zeros, order = parts.get("weight_zero_point"), parts.get("weight_g_idx")
     outputs = prod(packed.shape[:-1])
     if order is not None and order.elements:
@@ -158,7 +178,8 @@ def _compressed(parts: Parts) -> Found:
         if not rest and weight_formats.known(f"int{width}_w{width}a16"):
             return Found(f"int{width}_w{width}a16", packed.elements * WORD // width)
     # Symmetric ones of 4 bits in groups of 128 and of 8 bits in groups of 64 have the same shapes.
-    return Found("unknown", packed.elements * 4, Open("int{0}_w{0}a16", packed.elements * WORD))
+    rows = outputs if len(packed.shape) == 2 else 0
+    return Found("unknown", packed.elements * 4, Open("int{0}_w{0}a16", packed.elements * WORD, rows=rows))
 
 
 def _marlin_24(packed: StoredTensor, scale: StoredTensor) -> Found:
@@ -175,7 +196,7 @@ def _marlin_24(packed: StoredTensor, scale: StoredTensor) -> Found:
 def _bitsandbytes(weight: StoredTensor, parts: Parts) -> Found | None:
     """Four bits, laid flat into bytes or into another type of storage; or eight bits by rows."""
     for kind in ("nf4", "fp4"):
-        if f"quant_state.bitsandbytes__{kind}" in parts:
+        if f"quant_state.bitsandbytes__{kind}" in parts and {"absmax", "quant_map"} <= parts.keys():
             return Found(f"bnb_{kind}", weight.size * 2)
     if "SCB" in parts and weight.dtype == "I8":
         return Found("bnb_int8", weight.elements)
@@ -193,7 +214,8 @@ def _hqq(parts: Parts) -> Found:
     if packed.dtype == "I32":
         if groups and rows == _ceil(groups, THREES):
             return Found("hqq_int3", groups * columns)
-        return Found("hqq_int3", packed.elements * THREES, Open()) if down else _unknown(packed)
+        spare = (THREES - 1) * columns
+        return Found("hqq_int3", packed.elements * THREES, Open(spare=spare)) if down else _unknown(packed)
     if packed.dtype != "U8":
         return _unknown(packed)
     if groups and not groups % rows and groups // rows in (1, 2, 4, 8):
@@ -206,7 +228,7 @@ def _exl2(parts: Parts) -> Found:
     packed, order = parts["q_weight"], parts.get("q_invperm") or parts.get("q_perm")
     if order is None or len(packed.shape) != 2 or "q_scale" not in parts:
         return _unknown(packed)
-    return Found("exl2", order.elements * packed.shape[1], Open())
+    return Found("exl2", order.elements * packed.shape[1], Open(filled=(32, 1)))
 
 
 def _exl3(parts: Parts) -> Found:
@@ -214,9 +236,10 @@ def _exl3(parts: Parts) -> Found:
     trellis = parts["trellis"]
     if trellis.dtype != "I16" or len(trellis.shape) != 3 or not 1 <= trellis.shape[2] // TILE <= 8:
         return _unknown(trellis)
-    if trellis.shape[2] % TILE:
+    signs = any(parts.keys() >= {f"su{end}", f"sv{end}"} for end in ("", "h"))
+    if trellis.shape[2] % TILE or not signs:
         return _unknown(trellis)
-    return Found("exl3", trellis.shape[0] * trellis.shape[1] * TILE * TILE, Open())
+    return Found("exl3", trellis.shape[0] * trellis.shape[1] * TILE * TILE, Open(filled=(128, 128)))
 
 
 def _torchao_bytes(data: StoredTensor, scale: StoredTensor, zero: StoredTensor | None) -> Found:
@@ -244,7 +267,8 @@ def _torchao(parts: Parts) -> Found:  # noqa: PLR0911 - one subclass a line
     if data.dtype == "I8" and scale is not None:
         return _torchao_bytes(data, scale, parts.get("_weight_zero_point"))
     if data.dtype == "I32" and ("_weight_scale_and_zero" in parts or "_weight_zero_point" in parts):
-        return Found("torchao_int4", data.elements * 8, Open() if len(data.shape) == 4 else None)
+        tiled = Open(filled=(8, 1024)) if len(data.shape) == 4 else None
+        return Found("torchao_int4", data.elements * 8, tiled)
     if data.dtype == "U8" and "_weight_zero_point" in parts:
         return Found("torchao_int4", data.elements * 2)
     if data.dtype == "U8":
@@ -309,7 +333,9 @@ def recognised(parts: Parts) -> Found:
     Args:
         parts: tensors by the last words of their names, at least one of `WHOLE` among them.
     """
-    for part, reader in _READERS.items():
-        if part in parts:
-            return reader(parts)
-    raise KeyError(*sorted(parts))
+    held = [part for part in _READERS if part in parts]
+    found = _READERS[held[0]](parts)
+    # Nothing says which of two a runtime takes, nor what elements are whose scales are not there.
+    if len(held) > 1 or any("scal" in name and not part.elements for name, part in parts.items()):
+        return Found("unknown", found.parameters, found.open)
+    return found

@@ -39,6 +39,7 @@ class Matrix(NamedTuple):
         size: bytes with scales.
         tensors: weights in the file, scales not counted.
         open: what only the shape that the configuration gives can tell, or None.
+        shape: its extents where its elements are not packed, else nothing.
     """
 
     module: str
@@ -47,6 +48,7 @@ class Matrix(NamedTuple):
     size: int
     tensors: int = 1
     open: Open | None = None
+    shape: tuple[int, ...] = ()
 
 
 def _older_split(name: str) -> tuple[str, str]:
@@ -118,7 +120,9 @@ def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
             parts = {}
         plain = types.get(tensor.dtype) if len(parts) < 2 else None
         if plain is not None and (not parts or "weight" in parts):
-            found.append(Matrix(bare(module.removesuffix(".bias")), plain, tensor.elements, tensor.size))
+            found.append(
+                Matrix(bare(module.removesuffix(".bias")), plain, tensor.elements, tensor.size, 1, None, tensor.shape)
+            )
             continue
         parts = parts or {"weight": tensor}
         size = sum([part.size for part in parts.values()])
@@ -127,5 +131,9 @@ def matrices(tensors: list[StoredTensor]) -> list[Matrix]:
             found.append(Matrix(bare(module), "fp32", 0, size, 0))
             continue
         told = recognised(parts)
-        found.append(Matrix(bare(module.removesuffix(".bias")), told.format, told.parameters, size, 1, told.open))
+        weight = parts.get("weight")
+        shape = weight.shape if weight is not None and weight.elements == told.parameters else ()
+        found.append(
+            Matrix(bare(module.removesuffix(".bias")), told.format, told.parameters, size, 1, told.open, shape)
+        )
     return found

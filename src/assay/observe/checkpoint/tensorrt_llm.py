@@ -100,7 +100,9 @@ def _matrices(ranks: list[dict[str, dict[str, StoredTensor]]], algorithm: str, *
             name, parameters = ("fp32", 0) if weight is None else _format(weight, parts, algorithm)
             stacked = weight is not None and len(weight.shape) == 3 and ".mlp." in owner
             module = _module(owner.removesuffix(".bias"))
-            matrix = Matrix(module.replace(".mlp.", ".mlp.experts.") if stacked else module, name, parameters, size)
+            shape = weight.shape if weight is not None and len(weight.shape) == 1 else ()
+            path = module.replace(".mlp.", ".mlp.experts.") if stacked else module
+            matrix = Matrix(path, name, parameters, size, shape=shape)
             first = seen.get(owner)
             if first is None:
                 seen[owner] = matrix._replace(tensors=0 if weight is None else 1)
@@ -171,7 +173,9 @@ def _checkpoint(folder: Path, document: dict[str, Any], name: str) -> Model:
     matrices = _matrices(ranks, algorithm, embedded=embedded)
     origin = config.Origin(name, file, "tensorrt-llm", (paths[0].name,))
     strange = [name for tensors in held for name in safetensors.unknown(tensors)]
-    return gathered.model(matrices, translated(document, file), origin, notes, strange)
+    # Ranks repeat key heads and fill the vocabulary up: only one that is not divided is compared by matrix.
+    by_matrix = divided.ranks == 1
+    return gathered.model(matrices, translated(document, file), origin, notes, strange, by_matrix=by_matrix)
 
 
 def _size(path: Path) -> int:

@@ -30,10 +30,11 @@ MAX_NAME_BYTES = 1024
 
 
 class Checkpoint(NamedTuple):
-    """The tensors of a file, and what it holds beside them."""
+    """The tensors of a file, the names of those that are another one once more, and what it holds beside them."""
 
     tensors: list[StoredTensor]
     beside: tuple[str, ...]
+    shared: tuple[str, ...] = ()
 
 
 def _refused(path: Path, code: str, field: str, offset: int = 0) -> NoReturn:
@@ -153,16 +154,19 @@ def _tensors(archive: Archive, name: str) -> Checkpoint:
     folder = name.removesuffix("data.pkl")
     found: dict[str, StoredTensor] = {}
     views = set()
+    shared: list[str] = []
     for child, tensor in _walked(table, path, place):
         if child in found:
             raise files.malformed(str(path), "repeated_key", child, place)
         view = (tensor.storage.key, tensor.offset, tensor.shape, tensor.dtype)
-        if view not in views:
+        if view in views:
+            shared.append(child)
+        else:
             views.add(view)
             found[child] = _stored(archive, folder, child, tensor)
     if not found:
         _refused(path, "error.torch_no_state_dict", name, place)
-    return Checkpoint(list(found.values()), beside)
+    return Checkpoint(list(found.values()), beside, tuple(shared))
 
 
 def checkpoint(path: Path) -> Checkpoint:
@@ -217,6 +221,23 @@ def _check_once(paths: list[Path], read: list[Checkpoint]) -> None:
         seen.update(tensor.name for tensor in one.tensors)
 
 
+def _check_listed(paths: list[Path], read: list[Checkpoint]) -> None:
+    """The files of an index hold all that it lists; torch writes shared tensors once and lists each of their names.
+
+    Raises:
+        MalformedFile: they do not; the tensor is named, and the file that should hold it.
+    """
+    index = paths[0].with_name(INDEX)
+    if not files.present(index):
+        return
+    said = shard_index.read(index)
+    if {path.name for path in paths} != set(said.files):
+        return
+    held = {shard_index.hashed(name) for one in read for name in (*(each.name for each in one.tensors), *one.shared)}
+    if not said.tensors <= held:
+        raise shard_index.lacking(index, held)
+
+
 def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin) -> Model:
     """The model of these torch files, with the layers of this configuration.
 
@@ -225,6 +246,7 @@ def of_files(paths: list[Path], document: dict[str, Any], origin: config.Origin)
     """
     read = [checkpoint(path) for path in paths]
     _check_once(paths, read)
+    _check_listed(paths, read)
     tensors = [tensor for one in read for tensor in one.tensors]
     return gathered.model(stored.matrices(tensors), document, origin, notes=_notes(read))
 

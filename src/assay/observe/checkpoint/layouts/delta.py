@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
+from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks, windows
 from assay.observe.checkpoint.layouts.blocks import Architecture, Experts, Shape
 from assay.observe.checkpoint.layouts.states import element_bytes
@@ -79,7 +79,7 @@ def _mlp(builder: Builder, fields: Fields, path: str, hidden: int, experts: Expe
 
 def _prediction(builder: Builder, fields: Fields, sizes: Shape, experts: Experts | None, *, gate: bool) -> None:
     """Multi-token prediction: one joining matrix, then layers of full attention; the embedding is shared."""
-    number = fields.count("mtp_num_hidden_layers", 0, low=0, high=MAX_LAYERS)
+    number = fields.prediction("mtp_num_hidden_layers", sizes.layers)
     if not number:
         return
     if fields.flag("mtp_use_dedicated_embeddings"):

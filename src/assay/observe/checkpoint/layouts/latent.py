@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
+from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks
 from assay.observe.checkpoint.layouts.blocks import Architecture, Experts
 from assay.observe.checkpoint.layouts.decoder import sparse_layers
@@ -103,7 +103,7 @@ def _prediction(
     """Multi-token prediction layers behind the last layer; some carry copies of embedding and head."""
     first = fields.layers()
     vocabulary = fields.count("vocab_size")
-    for number in range(first, first + fields.count("num_nextn_predict_layers", 0, low=0, high=MAX_LAYERS)):
+    for number in range(first, first + fields.prediction("num_nextn_predict_layers", first)):
         part = Builder()
         path = f"layers.{number}"
         _layer(part, fields, arch, path, sizes, index, experts)

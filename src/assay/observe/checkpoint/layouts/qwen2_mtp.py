@@ -1,6 +1,6 @@
 """A Qwen2 decoder with multi-token prediction layers of its own (MiMo)."""
 
-from assay.observe.checkpoint.fields import MAX_LAYERS, Fields
+from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.layouts import blocks, decoder
 from assay.observe.checkpoint.layouts.blocks import Architecture
 from assay.observe.checkpoint.tensors import Builder, Layout
@@ -12,7 +12,7 @@ def layout(fields: Fields, arch: Architecture) -> Layout:
     sizes = blocks.shape(fields)
     width = fields.count("intermediate_size")
     part = Builder()
-    for number in range(fields.count("num_nextn_predict_layers", 0, low=0, high=MAX_LAYERS)):
+    for number in range(fields.prediction("num_nextn_predict_layers", sizes.layers)):
         path = f"mtp_layers.{number}"
         blocks.attention(part, f"{path}.self_attn", sizes, qkv_bias=True)
         blocks.gated_mlp(part, "mtp", f"{path}.mlp", sizes.hidden, width)
