@@ -1,6 +1,7 @@
 """What really executes: the traps that tables on the web fall into, each from the runtime's own source."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -228,3 +229,82 @@ def test_attention_backends(isa: str, kind: str, kv: str, backend: str) -> None:
 def test_attention_that_was_not_read_is_unknown() -> None:
     assert execution.attention("sglang", "sm_120a", "standard") is None
     assert execution.attention("vllm", "gfx942", "standard") is None
+
+
+def _said(model: str, gpu: str, **asked: Any) -> tuple[str, set[str], set[str]]:
+    """(verdict, codes of the reasons, codes of the advice) for one card."""
+    (result,) = answer(CheckRequest(model, (gpu,), **asked)).results
+    return result.verdict, {one.code for one in result.reasons}, {one.code for one in result.advice}
+
+
+@pytest.mark.parametrize(("model", "gpu", "asked"), [
+    ("Qwen3-8B", "5090", {"weights": "int8_w8a8", "runtime": "vllm"}),
+    ("Qwen3-0.6B", "Tesla T4", {"runtime": "vllm"}),
+    ("Llama-3.3-70B-Instruct", "Tesla T4", {"runtime": "vllm"}),
+])  # fmt: skip
+def test_nothing_is_advised_that_the_runtime_refuses(model: str, gpu: str, asked: dict[str, Any]) -> None:
+    """Less context, another KV type or more cards do not help weights that raise."""
+    verdict, reasons, advised = _said(model, gpu, **asked)
+    assert verdict == "no"
+    assert "check.raises" in reasons
+    assert not advised & {"advice.context", "advice.concurrency", "advice.kv", "advice.cards"}
+
+
+def test_fp8_keys_are_not_advised_where_the_backend_refuses_them() -> None:
+    """FP16 weights load on Turing; FP8 keys and values do not."""
+    answered = answer(CheckRequest("Qwen3-8B", ("Tesla T4",), runtime="vllm", weights="fp16", kv="fp16"))
+    assert "advice.kv" not in {one.code for one in answered.results[0].advice}
+
+
+def test_a_refusal_is_not_called_too_large(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "Qwen3-8B", "--weights", "int8_w8a8", "--gpu", "5090", "--runtime", "vllm"]) == 1
+    page = capsys.readouterr().out
+    assert page.startswith("No: vLLM refuses Qwen3-8B as asked")
+    assert "does not fit" not in page
+
+
+def test_weights_unpacked_while_loading_are_counted_as_they_lie_on_the_card() -> None:
+    """FP8 blocks under Transformers on Ampere become BF16 when loaded; on Hopper they stay."""
+    sizes = {
+        gpu: answer(CheckRequest("Qwen3-8B", (gpu,), runtime="transformers", weights="fp8_block128"))
+        .results[0]
+        .fit.memory.weights.value
+        or 0
+        for gpu in ("RTX A6000", "h200-sxm-141gb")
+    }
+    assert sizes["RTX A6000"] > 1.6 * sizes["h200-sxm-141gb"]
+
+
+def test_what_was_not_read_is_said_beside_a_yes() -> None:
+    verdict, reasons, _ = _said("Qwen/Qwen3-30B-A3B-FP8", "instinct-mi300x", runtime="vllm")
+    assert (verdict, "check.unread" in reasons) == ("yes", True)
+    assert "check.unread" not in _said("Qwen3-8B", "5090", runtime="vllm")[1]
+
+
+def test_attention_with_sinks_is_not_told_by_rows_without() -> None:
+    """gpt-oss asks sinks of a backend: which one takes it on these cards was not read."""
+    (result,) = answer(CheckRequest("openai/gpt-oss-20b", ("5090",), runtime="vllm")).results
+    assert result.attention is None
+
+
+def test_a_model_that_is_converted_to_gguf_is_told_as_converted() -> None:
+    """The same truth in the groups and in the doubts: MXFP4 experts of gpt-oss lie in GGUF as MXFP4."""
+    _, reasons, _ = _said("openai/gpt-oss-20b", "4090", runtime="llama.cpp")
+    assert not reasons & {"check.format_absent", "check.unread"}
+
+
+def test_fp8_keys_have_one_truth_on_ampere() -> None:
+    """FlashInfer takes them there, so that they are no doubt; latent ones under Triton were not read."""
+    assert "check.refused" not in _said("Qwen3-8B", "3090", runtime="vllm", kv="fp8")[1]
+    latent = execution.attention("vllm", "sm_80", "latent")
+    assert latent is not None
+    assert "fp8" not in dict(latent.backends)
+
+
+def test_formats_tell_every_runtime(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["formats", "4090"]) == 0
+    page = capsys.readouterr().out
+    assert "vLLM 0.33.0: native: bf16" in page
+    assert main(["formats", "4090", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert {path["runtime"] for path in result["paths"]} >= {"vllm", "sglang", "llama.cpp", "transformers"}

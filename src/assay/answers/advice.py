@@ -2,7 +2,7 @@
 
 from assay.answers import lacking
 from assay.answers.asked import MAX_CARDS, CardCount, CheckRequest
-from assay.answers.execution import path_of
+from assay.answers.execution import attention_of, path_of_group
 from assay.answers.starting import container_of, is_converted, is_missing
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import kv_format
@@ -39,31 +39,44 @@ def unloadable(request: CheckRequest, setting: Setting) -> tuple[Message, ...]:
     return (message("check.not_loaded", "warning", runtime=setting.runtime.name, container=container),)
 
 
-def _smaller_weights(setting: Setting, workload: Workload) -> list[Message]:
-    """The mildest format that would fit, where the weights are still 16 bits wide."""
+def _runs(setting: Setting, isa: str | None) -> bool:
+    """Whether the runtime is not known to refuse the weights or the KV type of a setting."""
+    attended = attention_of(setting.model, setting.runtime.id, isa)
+    if attended is not None and setting.kv.id in dict(attended.refused):
+        return False
+    stored = {(group.format, group.role) for group in setting.model.groups if group.role in CONVERTED_ROLES}
+    return all(path_of_group(setting.runtime.id, name, role, isa).path != "refused" for name, role in stored)
+
+
+def _smaller_weights(setting: Setting, workload: Workload, isa: str | None) -> list[Message]:
+    """The mildest format that would fit and is not refused, where the weights are still 16 bits wide."""
     if any(group.format not in PLAIN_FORMATS for group in setting.model.groups):
         return []
     for name in SMALLER_FORMATS:
         smaller = setting._replace(model=requantized(setting.model, cost_of(name)))
-        if fit(smaller, workload).verdict == "yes":
+        if _runs(smaller, isa) and fit(smaller, workload).verdict == "yes":
             return [message("advice.weights", format=name)]
     return []
 
 
-def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str) -> list[Message]:
+def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str, isa: str | None) -> list[Message]:
     """What to give up when it does not surely fit, cheapest first: context, sequences, KV, weights, cards.
 
-    `gpu` names the card to buy more of; without a name (a mixed pair) that is not suggested.
+    `gpu` names the card to buy more of; without a name (a mixed pair) that is not suggested. Nothing is suggested that
+    the runtime is known to refuse on the instruction set.
     """
+    if not _runs(setting, isa):
+        return _smaller_weights(setting, workload, isa)
     found: list[Message] = []
     if answer.max_context.value:
         found.append(message("advice.context", tokens=int(answer.max_context.value)))
     if answer.max_concurrency.value:
         found.append(message("advice.concurrency", sequences=int(answer.max_concurrency.value)))
     wide = setting.kv.id in {"bf16", "fp16"} and "fp8" in setting.runtime.kv_types
-    if wide and fit(setting._replace(kv=kv_format("fp8")), workload).verdict == "yes":
+    narrow = setting._replace(kv=kv_format("fp8")) if wide else None
+    if narrow is not None and _runs(narrow, isa) and fit(narrow, workload).verdict == "yes":
         found.append(message("advice.kv", kv="fp8"))
-    found += _smaller_weights(setting, workload)
+    found += _smaller_weights(setting, workload, isa)
     for count in (2, 4, 8):
         if gpu and count > setting.card.cards and _fits_on(setting, workload, count):
             found.append(message("advice.cards", count=count, gpu=gpu))
@@ -96,7 +109,8 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
         return ()  # less of it would not help
     if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))
-    return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else ""))
+    isa = column[0].card.gpu.isa
+    return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else "", isa))
 
 
 def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:
@@ -116,7 +130,8 @@ def refusals(setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, 
     for entry in column:
         missing = _missing(entry)
         asked = {_number_format(group.format) for group in setting.model.groups} & setting.runtime.needs_hardware
-        if setting.kv.id == "fp8":
+        attended = attention_of(setting.model, setting.runtime.id, entry.card.gpu.isa)
+        if setting.kv.id == "fp8" and (attended is None or "fp8" not in dict(attended.backends)):
             asked |= {"fp8_e4m3"}
         said += [
             message("check.refused", "warning", gpu=entry.card.gpu.name, format=name, runtime=setting.runtime.name)
@@ -134,11 +149,7 @@ def absent(setting: Setting, entry: CardCount) -> tuple[str, ...]:
     """Weight formats whose numbers no matrix instruction of the card multiplies, where it is not known what happens."""
     missing, isa = _missing(entry), entry.card.gpu.isa
     stored = {(group.format, group.role) for group in setting.model.groups if group.role in CONVERTED_ROLES}
-    unknown = {
-        name
-        for name, role in stored
-        if path_of(setting.runtime.id, name, isa, "experts" if role == "experts" else "linear").path == "unknown"
-    }
+    unknown = {name for name, role in stored if path_of_group(setting.runtime.id, name, role, isa).path == "unknown"}
     return tuple(sorted(name for name in unknown if _number_format(name) in missing))
 
 

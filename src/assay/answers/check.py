@@ -6,7 +6,7 @@ from typing import NamedTuple
 from assay.answers.advice import absent, advice, cost_of, refusals, unloadable, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
-from assay.answers.execution import attention_of, of_model
+from assay.answers.execution import attention_of, loaded, of_model
 from assay.answers.model import answer as read_model
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
@@ -61,6 +61,10 @@ class CheckAnswer(NamedTuple):
         return 1 if "no" in verdicts else 3 if "unknown" in verdicts else 0
 
 
+WORTH = 0.005
+"""Of the work of one token: what does less is no reason for doubt."""
+
+
 def _weakest_card(column: tuple[CardCount, ...]) -> Card:
     """The card that limits tensor parallelism: the one with the least memory, an unknown one first."""
     return min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
@@ -102,10 +106,12 @@ def _executed(answer: Fit, executed: tuple[GroupExecution, ...], column: tuple[C
         for words, name in refused.items()
         if words
     )
-    if reasons and answer.verdict != "no":
-        on_cpu = "execution.runs_on_cpu" in codes
+    if reasons:
+        on_cpu = answer.verdict != "no" and "execution.runs_on_cpu" in codes
         return answer._replace(verdict="unknown" if on_cpu else "no", reasons=(*reasons, *answer.reasons))
-    return answer
+    unread = {group.weight_format for group in executed if group.path == "unknown" and group.work_share >= WORTH}
+    said = tuple(message("check.unread", "warning", gpu=gpu, format=name) for name in sorted(unread))
+    return answer._replace(reasons=(*answer.reasons, *said))
 
 
 def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, column: tuple[CardCount, ...]) -> Fit:
@@ -121,7 +127,8 @@ def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, column:
 def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
     """The prediction; a model that does not fit has no speed on these cards."""
     if answer.verdict == "no":
-        return nothing(message("unknown.does_not_fit"))
+        refused = any(reason.code in ("check.raises", "check.kv_raises") for reason in answer.reasons)
+        return nothing(message("unknown.does_not_run" if refused else "unknown.does_not_fit"))
     count = sum(entry.number for entry in column)
     efficiency = Efficiency(
         term("speed_term", "decode_efficiency"),
@@ -152,6 +159,9 @@ def result_of(
     column: tuple[CardCount, ...],
 ) -> CheckResult:
     """The answer for one set of cards."""
+    isa = _weakest_card(column).gpu.isa
+    executed = of_model(model, engine.id, isa)
+    model = loaded(model, executed)
     setting = setting_of(model, engine, kv, column)
     answer = fit(setting, workload)
     if model.max_context is not None and workload.context > model.max_context:
@@ -164,8 +174,6 @@ def result_of(
     if unloaded:
         verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
         answer = answer._replace(verdict=verdict, reasons=(*unloaded, *answer.reasons))
-    isa = _weakest_card(column).gpu.isa
-    executed = of_model(model, engine.id, isa)
     answer = _executed(answer, executed, column)
     attended = attention_of(model, engine.id, isa)
     answer = _attended(answer, attended, kv, column)

@@ -1,20 +1,24 @@
 """What really executes: every tensor group of a model, or every weight format, under a runtime on a card."""
 
+from dataclasses import replace
 from functools import cache
 
 from assay.answers import lacking
 from assay.knowledge.catalog import execution
 from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.execution import joint
-from assay.types.execution import AttentionPath, ExecutionPath, Path, PathEvidence, Regime
+from assay.types.execution import AttentionPath, ExecutionPath, Path, Regime
 from assay.types.message import message
 from assay.types.model import Model, Role, TensorGroup
 from assay.types.plan import GroupExecution
+from assay.types.quantity import derive
 
 PLAIN = {"bf16": "bf16", "fp16": "fp16", "fp32": "fp32", "gguf:BF16": "bf16", "gguf:F16": "fp16", "gguf:F32": "fp32"}
 """Weight formats that are number formats as they are."""
 IN_GGUF = {"bf16": "gguf:BF16", "fp16": "gguf:F16", "fp32": "gguf:F32", "mxfp4": "gguf:MXFP4"}
 """What a conversion to GGUF writes for a format, where a runtime reads nothing else."""
+UNPACKED = "execution.dequantized_while_loading"
+"""The note of rows whose weights are 16 bits wide on the card, whatever the file holds."""
 LOOKED_UP: frozenset[Role] = frozenset(("embedding",))
 ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
 """Roles whose tensors multiply elements one by one: no matrix instruction takes part, whatever the runtime."""
@@ -65,6 +69,12 @@ def _apart(group: TensorGroup, shares: tuple[float, float], *, tied: bool) -> Gr
     return None
 
 
+def path_of_group(engine: str, weight_format: str, role: Role, isa: str | None) -> ExecutionPath:
+    """What a runtime does with a format in a role; one that reads GGUF alone, with what a conversion would write."""
+    converted = IN_GGUF.get(weight_format, weight_format) if runtime(engine).containers == ("gguf",) else weight_format
+    return path_of(engine, converted, isa, "experts" if role in EXPERTS else "linear")
+
+
 def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution, ...]:
     """How each tensor group is executed, with its share of the bytes and of the work of one token.
 
@@ -74,7 +84,6 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
     size = sum(group.size for group in model.groups) or 1
     work = sum(group.active for group in model.groups) or 1
     tied = all(group.role != "head" for group in model.groups)
-    converted = IN_GGUF if runtime(engine).containers == ("gguf",) else {}
     found = []
     for group in model.groups:
         shares = group.size / size, group.active / work
@@ -82,9 +91,7 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
         if apart is not None:
             found.append(apart)
             continue
-        path = path_of(
-            engine, converted.get(group.format, group.format), isa, "experts" if group.role in EXPERTS else "linear"
-        )
+        path = path_of_group(engine, group.format, group.role, isa)
         found.append(
             GroupExecution(
                 group.role, group.format, path.path, *shares, path.regimes, path.evidence, path.notes, path.refusal
@@ -93,14 +100,31 @@ def of_model(model: Model, engine: str, isa: str | None) -> tuple[GroupExecution
     return tuple(found)
 
 
-def evidence_of(found: tuple[GroupExecution, ...]) -> tuple[PathEvidence, ...]:
-    """All evidence of a model's execution, each place once."""
-    return tuple(dict.fromkeys(one for group in found for one in group.evidence))
+def loaded(model: Model, executed: tuple[GroupExecution, ...]) -> Model:
+    """The model as the runtime holds it: groups that it unpacks while loading take 16 bits for each parameter.
+
+    Args:
+        model: as stored.
+        executed: how each of its groups is executed, in their order.
+    """
+    widened = [any(note.code == UNPACKED for note in one.notes) for one in executed]
+    if not any(widened):
+        return model
+    groups = tuple(
+        group._replace(size=2 * group.parameters) if wide else group
+        for group, wide in zip(model.groups, widened, strict=True)
+    )
+    size = sum(group.size for group in groups)
+    formula = "as stored; 2 bytes for each parameter that is unpacked while loading"
+    weights = derive("B", formula, [("weights", model.weights)], lambda _: size)
+    return replace(model, groups=groups, weights=weights)
 
 
 def attention_of(model: Model, engine: str, isa: str | None) -> AttentionPath | None:
     """Which attention backend a runtime picks for a model on an instruction set; None where that was not read."""
     kinds = {layer.kind for layer in model.layers}
+    if model.architecture in execution.attends_apart(engine):
+        return None
     if isa is None or kinds <= {"none", "mamba", "linear"}:
         return None
     return execution.attention(engine, isa, "latent" if "mla" in kinds else "standard")

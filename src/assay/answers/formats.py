@@ -1,6 +1,6 @@
 """Which number formats a card multiplies: what a compiler's output shows, what documents say, and the peak rates.
 
-The truth per runtime is not recorded yet; what neither a proof nor a document states is `unknown`.
+What neither a proof nor a document states is `unknown`. Beside it: what each runtime executes for each weight format.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ class CardFormats(NamedTuple):
         card: it.
         formats: in the catalogue's order.
         tools: what made the recorded proofs of its instruction set.
-        paths: (path, role) of every weight format under the runtime that was asked for.
+        paths: (path, role) of every weight format under the runtime that was asked for, or under each.
     """
 
     card: Card
@@ -85,14 +85,13 @@ def _tools(card: Card) -> tuple[Tool, ...]:
 
 
 def _paths(card: Card, engine: str | None) -> tuple[tuple[ExecutionPath, str], ...]:
-    """What a runtime does with every weight format that its rows speak of; unread cells are left out."""
-    if engine is None:
-        return ()
+    """What a runtime, or each, does with every weight format that its rows speak of."""
     found = []
-    for weight_format in execution.formats(engine):
-        paths = [(path_of(engine, weight_format, card.gpu.isa, role), role) for role in ROLES]
-        same = len({path._replace(evidence=()) for path, _ in paths}) == 1
-        found += [(path, "any" if same else role) for path, role in (paths[:1] if same else paths)]
+    for name in execution.runtimes() if engine is None else (engine,):
+        for weight_format in execution.formats(name):
+            paths = [(path_of(name, weight_format, card.gpu.isa, role), role) for role in ROLES]
+            same = len({path._replace(evidence=()) for path, _ in paths}) == 1
+            found += [(path, "any" if same else role) for path, role in (paths[:1] if same else paths)]
     return tuple(found)
 
 

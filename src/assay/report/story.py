@@ -109,7 +109,8 @@ def sentences(answer: StoryAnswer) -> list[Sentence]:
             spoken = True
         told += _station(answer, station)
     if small:
-        roles = ", ".join(dict.fromkeys(one.group.role for one in small))
+        told_of = {one.group.role for one in answer.stations if one not in small}
+        roles = ", ".join(dict.fromkeys(one.group.role for one in small if one.group.role not in told_of)) or "other"
         told.append(
             Sentence(message("story.small", roles=roles, work=sum(one.executed.work_share for one in small)), ())
         )

@@ -88,6 +88,13 @@ def runtimes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(engine for engine, _, _, _ in _index()))
 
 
+@cache
+def attends_apart(runtime: str) -> frozenset[str]:
+    """Architectures whose attention asks more of a backend (sinks) than a runtime's rows were read for."""
+    bodies = store.entries(ATTENTION).values()
+    return frozenset(name for body in bodies if body["runtime"] == runtime for name in body.get("apart", ()))
+
+
 def attention(runtime: str, isa: str, kind: str) -> AttentionPath | None:
     """Which attention backend a runtime picks on an instruction set, by KV type; None where its source was not read.
 

@@ -70,6 +70,8 @@ def _written(name: str) -> str:
 DECISIVE = {
     "check.beyond_model": "check.headline.beyond",
     "check.refused": "check.headline.refused",
+    "check.raises": "check.headline.raises",
+    "check.kv_raises": "check.headline.raises",
     "check.heads": "check.headline.heads",
     "check.blocks": "check.headline.heads",
     "check.too_close": "check.headline.close",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
+from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
 from assay.types.execution import AttentionPath, ExecutionPath, Regime
 from assay.types.message import Message, message
@@ -16,6 +17,14 @@ LEAST_SHARE = 0.005
 def path_word(path: str) -> Message:
     """A path as people read it."""
     return message(f"path.{path}")
+
+
+def _path_cell(one: ExecutionPath) -> Message:
+    """The path, and that of one sequence first where it is another."""
+    first = at(one.regimes, BATCH_ONE)
+    if first is None or first.path == one.path:
+        return path_word(one.path)
+    return message("execution.path_changes", first=f"path.{first.path}", many=f"path.{one.path}", batch=BATCH_MANY)
 
 
 def regime_words(regimes: Sequence[Regime], batch: int) -> Cell:
@@ -114,7 +123,7 @@ def of_runtime(paths: Sequence[tuple[ExecutionPath, str]], title: Message) -> Ta
         names = ", ".join(path.weight_format for path, _ in same)
         last = message("text", text=one.refusal) if one.refusal else kernels(one.regimes)
         cells: tuple[Cell, ...] = (
-            path_word(one.path),
+            _path_cell(one),
             regime_words(one.regimes, BATCH_ONE),
             regime_words(one.regimes, BATCH_MANY),
             last,
@@ -128,3 +137,21 @@ def of_runtime(paths: Sequence[tuple[ExecutionPath, str]], title: Message) -> Ta
         message("execution.kernels"),
     )
     return Table(title, heads, tuple(rows), listing=True)
+
+
+def of_all(paths: Sequence[tuple[ExecutionPath, str]]) -> list[Message]:
+    """Each runtime's weight formats by path, a line each; what was not read is left out."""
+    told: dict[tuple[str, str, str], dict[str, None]] = {}
+    for one, role in paths:
+        if one.path != "unknown":
+            name = one.weight_format if role == "any" else f"{one.weight_format} ({role})"
+            told.setdefault((one.runtime, one.version, one.path), {})[name] = None
+    return [
+        message(
+            "formats.path_line",
+            runtime=f"{runtime(name).name} {version}".strip(),
+            path=f"path.{path}",
+            formats=", ".join(formats),
+        )
+        for (name, version, path), formats in told.items()
+    ]

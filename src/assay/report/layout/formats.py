@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
 from assay.report.comparison import contradiction
-from assay.report.layout.execution import of_runtime
+from assay.report.layout.execution import of_all, of_runtime
 from assay.report.proven import PROOFS, Proven, came_out, limits
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
@@ -154,6 +154,19 @@ def told(answer: FormatsAnswer) -> list[Message]:
     return limits(found) if any(one.proofs for one in found) else []
 
 
+def _executed(answer: FormatsAnswer) -> list[Block]:
+    """What executes: every weight format with its kernels under one runtime, else a line for each path of each."""
+    blocks: list[Block] = []
+    for result in answer.results:
+        gpu = result.card.gpu.name
+        if answer.runtime is not None and result.paths:
+            blocks.append(of_runtime(result.paths, message("formats.paths", runtime=answer.runtime, gpu=gpu)))
+        elif answer.runtime is None and (lines := of_all(result.paths)):
+            lines.append(message("formats.more_paths"))
+            blocks.append(Notes(message("formats.all_paths", gpu=gpu), tuple(lines)))
+    return blocks
+
+
 def layout(answer: FormatsAnswer) -> Report:
     """The page: what is native first, then every format with its verdict and its dense peak."""
     columns: tuple[Message | str, ...] = tuple(
@@ -171,12 +184,9 @@ def layout(answer: FormatsAnswer) -> Report:
         *told(answer),
         *answer.messages,
     )
-    paths = [
-        of_runtime(result.paths, message("formats.paths", runtime=answer.runtime or "", gpu=result.card.gpu.name))
-        for result in answer.results
-        if result.paths
-    ]
-    notes = [note for result in answer.results for path, _ in result.paths for note in path.notes]
+    paths = _executed(answer)
+    named = answer.results if answer.runtime is not None else ()
+    notes = [note for result in named for path, _ in result.paths for note in path.notes]
     blocks: list[Block] = [
         Table(None, columns, _rows(answer.results)),
         *paths,
