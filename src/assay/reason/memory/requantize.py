@@ -14,6 +14,8 @@ from assay.types.quantity import Quantity
 
 CONVERTED_ROLES = frozenset({"attention", "mlp", "experts", "shared_experts"})
 
+SIXTEEN_BITS = frozenset({"bf16", "fp16"})
+
 
 class ElementCost(NamedTuple):
     """Storage of a weight format: `bits` an element and `scale_bits` for each block of `block` elements (0: none)."""
@@ -30,7 +32,9 @@ class ElementCost(NamedTuple):
 
 
 def _converted(group: TensorGroup, cost: ElementCost) -> TensorGroup:
-    if group.role not in CONVERTED_ROLES:
+    # A runtime's --dtype turns every 16-bit tensor into the other type, a quantizer only the linear layers.
+    everywhere = {group.format, cost.format} <= SIXTEEN_BITS
+    if group.role not in CONVERTED_ROLES and not everywhere:
         return group
     return group._replace(format=cost.format, size=cost.size(group.parameters))
 
