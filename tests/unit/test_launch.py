@@ -21,7 +21,7 @@ from assay.knowledge.catalog.launch import flag_record, spellings
 from assay.observe.device.device import Device
 from assay.observe.device.resolve import resolve_device
 from assay.reason.deploy import adapters as room
-from assay.reason.deploy.command import address, one_line, shell, spelled
+from assay.reason.deploy.command import address, health_line, one_line, shell, spelled
 from assay.reason.deploy.offload import Offloaded
 from assay.reason.deploy.shares import shared
 from assay.types.gpu import PciId
@@ -398,7 +398,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - named, not bound
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), (EVERYWHERE, "127.0.0.1"), ("::1", "[::1]"), ("gpu1", "gpu1")]
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), (EVERYWHERE, "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]"), ("gpu1", "gpu1")],
 )
 def test_where_a_server_is_asked(host: str, shown: str) -> None:
     assert address(server("Qwen3-8B", "5090", host=host, port=9000)) == f"http://{shown}:9000"
@@ -409,6 +410,53 @@ def test_a_list_in_a_yaml_file() -> None:
     found = spelled(spellings("tensorrt-llm"), items)
     assert found.config == (("lora_config.lora_dir", ((("text", "/x"),), (("text", "/y"),))),)
     assert one_line(spelled(spellings("llama.cpp"), items).arguments) == "--lora /x,/y"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0; rm -rf /", "", "$(reboot)", "a b", "1.2.3.999", "fe80::1%; id", "-x", "[::1]"]
+)
+def test_a_host_that_is_none_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "Qwen3-8B", "--gpu", "5090", "--host", host]) == 2
+    page = capsys.readouterr()
+    assert not page.out
+    assert page.err.count("\n") == 2
+
+
+def test_the_line_that_waits_is_quoted() -> None:
+    one = server("Qwen3-8B", "5090")._replace(host="a; b")
+    assert shlex.split(health_line(one))[4] == "http://a; b:8000/health;"
+    assert "'http://[::1]:8000/health'" in health_line(one._replace(host="::1"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--name", ""],
+        ["--name", "a\x1b[31mb"],
+        ["--host", "127.0.0.1\n"],
+        ["--chat-template", "/nope"],
+        ["--embedder", SMALL],
+        ["--reranker", SMALL],
+        ["--vectors", "5"],
+    ],
+)
+def test_what_no_command_can_hold_is_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "Qwen3-8B", "--gpu", "5090", *options]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_control_characters_in_a_model_are_refused() -> None:
+    with pytest.raises(UsageError):
+        result("Qwen3\x1b[2J", "5090")
+
+
+@pytest.mark.parametrize("name", ["a,b", "a=b"])
+@pytest.mark.parametrize("runtime", ["vllm", "llama.cpp", "tensorrt-llm"])
+def test_an_adapter_whose_path_would_be_taken_apart_is_refused(tmp_path: Path, name: str, runtime: str) -> None:
+    path = adapter(tmp_path, name)
+    with pytest.raises(UsageError) as caught:
+        result("Qwen3-8B", OWNER, adapters=(path,), runtime=runtime)
+    assert dict(caught.value.hint.parameters)["path"] == path
 
 
 def test_errors_have_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def _service(server: Server, name: str) -> dict[str, Any]:
         body["environment"] = environment
     inside = _inside(server)
     mounts = [
-        {"type": "bind", "source": _escaped(absolute), "target": inside[typed], "read_only": True}
+        {"type": "bind", "source": _escaped(absolute), "target": _escaped(inside[typed]), "read_only": True}
         for typed, absolute in server.mounts
     ]
     body["volumes"] = [CACHE, *mounts]
