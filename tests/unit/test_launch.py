@@ -24,6 +24,7 @@ from assay.reason.deploy import adapters as room
 from assay.reason.deploy.command import address, health_line, one_line, shell, spelled
 from assay.reason.deploy.offload import Offloaded
 from assay.reason.deploy.shares import shared
+from assay.report.layout.launch import _stack_title
 from assay.types.gpu import PciId
 from assay.types.launch import Server, Value
 from assay.types.quantity import Quantity, exact
@@ -457,6 +458,51 @@ def test_an_adapter_whose_path_would_be_taken_apart_is_refused(tmp_path: Path, n
     with pytest.raises(UsageError) as caught:
         result("Qwen3-8B", OWNER, adapters=(path,), runtime=runtime)
     assert dict(caught.value.hint.parameters)["path"] == path
+
+
+def _page(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(["launch", *words])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_host_is_explained_by_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    base = ("Qwen3-8B", "--gpu", "5090")
+    assert "--host 127.0.0.1: without it every network sees" in _page(capsys, *base)
+    assert f"--host {EVERYWHERE}: it listens on this address: everyone" in _page(capsys, *base, "--host", EVERYWHERE)
+    assert f"--host {EVERYWHERE}: inside its container" in _page(capsys, *base, "--compose")
+    assert "everyone who reaches it" in _page(capsys, *base, "--host", "gpu1", "--json")
+
+
+def test_flags_are_explained_in_the_words_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--served-model-name 'a b': " in _page(capsys, "Qwen3-8B", "--gpu", "5090", "--name", "a b")
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_the_driver_prints_is_not_translated(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, "Qwen3-8B", "--gpu", "5090", "--lang", language)
+    assert "32607 MiB" in page
+    assert "575.00 W" in page
+
+
+def test_a_reach_of_nothing_is_not_stated() -> None:
+    (found,) = result("Qwen3-8B", "5090").stacks
+    assert _stack_title(found).code == "launch.stack.single.reach"
+    none = found._replace(max_concurrency=exact(0, "", "assumed"))
+    assert _stack_title(none).code == "launch.stack.single"
+
+
+def test_a_default_without_a_word_is_left_out() -> None:
+    found = server("Qwen3-8B", "5090", runtime="tensorrt-llm", kv="bf16")
+    assert (found.config, "kv" in [argument.parameter for argument in found.arguments]) == ((), False)
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "5090", runtime="tensorrt-llm", kv="fp16")
+
+
+def test_a_card_that_the_runtime_refuses_is_not_said_to_be_too_small(capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, SMALL, "--gpu", "t4")
+    assert page.startswith("No: vLLM does not run Qwen3-0.6B on Tesla T4")
+    assert "Bfloat16 is only supported on GPUs" in page
+    assert "does not fit" in _page(capsys, "Llama-3.3-70B", "--gpu", "5090")
 
 
 def test_errors_have_words(capsys: pytest.CaptureFixture[str]) -> None:

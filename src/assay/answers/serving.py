@@ -12,10 +12,10 @@ from assay.answers.pinned import Pinned
 from assay.answers.starting import arguments, is_missing, named, parameters
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.launch import spellings, visibility
-from assay.reason.deploy.command import one_line, spelled
+from assay.reason.deploy.command import is_loopback, one_line, spelled
 from assay.reason.deploy.offload import Offloaded, layer_count, offloaded
 from assay.reason.memory.fit import Setting, fit
-from assay.types.launch import Server, ServerFacts, Value
+from assay.types.launch import Argument, Server, ServerFacts, Value
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Verdict, Workload
@@ -205,6 +205,13 @@ def _asked(question: Question, setting: Setting) -> dict[str, Value]:
     return told
 
 
+def _reasoned(argument: Argument, host: str) -> Argument:
+    """A host that others can reach is not explained as the loopback is."""
+    if argument.parameter != "host" or is_loopback(host):
+        return argument
+    return argument._replace(said="launch.host_reached")
+
+
 def server(question: Question, setting: Setting, told: dict[str, Value], cards: Pinned, port: int) -> Server:
     """One server on some cards.
 
@@ -224,7 +231,7 @@ def server(question: Question, setting: Setting, told: dict[str, Value], cards: 
         role="server",
         runtime=question.engine.id,
         version=question.version,
-        arguments=found.arguments,
+        arguments=tuple(_reasoned(argument, request.host) for argument in found.arguments),
         config=found.config,
         environment=() if shown is None else ((shown.variable, ",".join(cards.uuids)),),
         devices=cards.uuids,

@@ -110,6 +110,14 @@ def health_line(server: Server) -> str:
     return f"until curl --fail --silent {shlex.quote(address(server) + server.health)}; do sleep 2; done"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a server there is reached from its own machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
 def address(server: Server) -> str:
     """Where this machine reaches the server; one that listens everywhere is asked on the loopback."""
     try:
