@@ -58,7 +58,7 @@ def told(found: Server) -> str:
     return shlex.join(found.words)
 
 
-def adapter(folder: Path, name: str = "style", rank: int = 12, **keys: Any) -> str:
+def adapter(folder: Path, name: str = "style", rank: int = 12, hidden: int = 4096, layer: int = 0, **keys: Any) -> str:
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -66,9 +66,9 @@ def adapter(folder: Path, name: str = "style", rank: int = 12, **keys: Any) -> s
     place.mkdir()
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": 16, "target_modules": ["q_proj"], **keys}
     (place / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    stem = "base_model.model.model.layers.0.self_attn.q_proj"
+    stem = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
     pair = {
-        f"{stem}.lora_A.weight": np.zeros((rank, 64), np.float16),
+        f"{stem}.lora_A.weight": np.zeros((rank, hidden), np.float16),
         f"{stem}.lora_B.weight": np.zeros((64, rank), np.float16),
     }
     save_file(pair, str(place / "adapter_model.safetensors"))
@@ -250,7 +250,7 @@ def test_sglang_counts_requests_without_an_adapter_as_one_more(tmp_path: Path) -
 def test_llama_cpp_is_given_adapters_as_gguf_after_they_are_made(tmp_path: Path) -> None:
     gguf = tmp_path / "tone.gguf"
     gguf.write_bytes(b"GGUF")
-    path = adapter(tmp_path)
+    path = adapter(tmp_path, hidden=576)
     found = result(str(real_file(SMOLLM2)), "5090", adapters=(path, str(gguf)))
     (step,) = found.steps
     assert step.line == f"python3 convert_lora_to_gguf.py {path} --outfile style.gguf"
@@ -289,6 +289,30 @@ def test_a_slot_is_at_least_what_its_matrices_take() -> None:
     assert (room.slot(model, 16).value or 0) < 1.5 * (sides + 2 * (4096 + 151_936)) * 16 * 2
     latent = asked("DeepSeek-V3", "8x b200").model
     assert room.slot(latent, 16).value is None
+
+
+def test_an_adapter_of_another_model_is_named(tmp_path: Path) -> None:
+    key = "base_model_name_or_path"
+    own = result("Qwen3-8B", OWNER, adapters=(adapter(tmp_path, "own", **{key: "someone/qwen3-8b"}),))
+    assert (own.verdict, [note.code for note in own.notes]) == ("yes", ["launch.fill_in"])
+    paths = (adapter(tmp_path, "other", **{key: "meta-llama/Llama-3.1-8B"}),)
+    found = result("Qwen3-8B", OWNER, adapters=paths)
+    assert found.verdict == "yes"
+    said = next(dict(note.parameters) for note in found.notes if note.code == "launch.adapter_base")
+    assert (said["base"], said["model"]) == ("meta-llama/Llama-3.1-8B", "Qwen/Qwen3-8B")
+    joined = result("Qwen3-8B", OWNER, pipeline=PARTS, adapters=paths)
+    assert "launch.adapter_base" in [note.code for note in joined.notes]
+
+
+@pytest.mark.parametrize(
+    ("strange", "code"), [({"hidden": 5120}, "launch.adapter_shape"), ({"layer": 36}, "launch.adapter_layers")]
+)
+def test_an_adapter_of_other_shapes_is_not_certain(tmp_path: Path, strange: dict[str, int], code: str) -> None:
+    paths = (adapter(tmp_path, **strange),)
+    for options in ({}, {"pipeline": PARTS}):
+        found = result("Qwen3-8B", OWNER, adapters=paths, **options)
+        assert found.verdict == "unknown"
+        assert code in [reason.code for reason in found.reasons]
 
 
 def test_adapters_that_no_runtime_takes(tmp_path: Path) -> None:

@@ -251,6 +251,15 @@ def _told(question: Question, setting: Setting, result: CheckResult) -> dict[str
     return told | _asked(question, setting)
 
 
+def doubted(
+    question: Question, verdict: Verdict, reasons: tuple[Message, ...]
+) -> tuple[Verdict, tuple[Message, ...], tuple[Message, ...]]:
+    """Verdict, reasons and notes with what makes the adapters another model's; a strange shape makes a yes unknown."""
+    shapes = lora.other_shapes(question.adapters, question.model)
+    bases = lora.other_bases(question.adapters, question.model, question.request.check.model)
+    return "unknown" if shapes and verdict == "yes" else verdict, (*reasons, *shapes), bases
+
+
 def _with_adapters(question: Question, plan: Plan) -> Plan:
     """The plan with slots for the adapters; a slot that does not surely fit makes a yes unknown."""
     if not question.adapters:
@@ -262,9 +271,11 @@ def _with_adapters(question: Question, plan: Plan) -> Plan:
         reasons = (*reasons, found.each.note or message("launch.adapters_unknown", "warning"))
     elif not found.slots:
         reasons = (*reasons, message("launch.no_adapter_room", "warning", size=found.each.value))
+    verdict, reasons, doubts = doubted(question, verdict, reasons)
     if not found.slots and verdict == "yes":
         verdict = "unknown"
-    return plan._replace(told=told, room=found, verdict=verdict, reasons=reasons, notes=(*plan.notes, *found.notes))
+    notes = (*plan.notes, *doubts, *found.notes)
+    return plan._replace(told=told, room=found, verdict=verdict, reasons=reasons, notes=notes)
 
 
 def _offload(question: Question, plan: Plan) -> Plan:
