@@ -12,6 +12,7 @@ from assay.answers.asked import CheckRequest
 from assay.answers.check import answer
 from assay.errors import MalformedFile, MissingKnowledge, UnsupportedFile
 from assay.observe.checkpoint import safetensors
+from assay.observe.checkpoint.adapter import Base, base_of
 from assay.observe.checkpoint.read import read
 from assay.types.message import Message
 
@@ -42,6 +43,20 @@ def folder(path: Path, content: Shapes | None, file: str = "adapter_model.safete
 
 def told(notes: tuple[Message, ...]) -> dict[str, dict[str, Any]]:
     return {note.code: dict(note.parameters) for note in notes}
+
+
+def test_what_is_shown_of_the_base(tmp_path: Path) -> None:
+    assert base_of(folder(tmp_path, pairs())) == Base("owner/base", frozenset({INPUTS}), LAYERS)
+    stem = "model.layers.1"
+    turned: Shapes = {
+        f"{stem}.mlp.down_proj.lora_a": ("F32", (OUTPUTS, RANK)),
+        f"{stem}.mlp.down_proj.lora_b": ("F32", (RANK, INPUTS)),
+        f"{stem}.self_attn.q_proj.lora_a": ("F32", (INPUTS, RANK)),
+        f"{stem}.self_attn.q_proj.lora_b": ("F32", (RANK, OUTPUTS)),
+        "visual.layers.9.q_proj.lora_a": ("F32", (7, RANK)),
+        "visual.layers.9.q_proj.lora_b": ("F32", (RANK, 7)),
+    }
+    assert base_of(folder(tmp_path, turned)) == Base("owner/base", frozenset({INPUTS}), 2)
 
 
 @pytest.mark.parametrize(("dtype", "name", "size"), [("BF16", "bf16", 2), ("F32", "fp32", 4), ("F16", "fp16", 2)])

@@ -117,6 +117,16 @@ def test_servers_of_one_card_start_after_one_another() -> None:
     assert not any("depends_on" in one for one in copies.values())
 
 
+def test_a_dollar_of_a_path_is_not_a_variable(tmp_path: Path) -> None:
+    template = tmp_path / "a$HOME.jinja"
+    template.write_text("", encoding="utf-8")
+    service = read(compose(servers("Qwen3-8B", "5090", chat_template=str(template))))["services"]["server"]
+    (mount,) = [one for one in service["volumes"] if isinstance(one, dict)]
+    assert mount["target"].endswith("/a$$HOME.jinja")
+    assert mount["source"].endswith("/a$$HOME.jinja")
+    assert mount["target"] in service["command"]
+
+
 def test_a_dollar_is_not_a_variable() -> None:
     text = compose(servers("Qwen3-8B", "5090", served_name="a$HOME"))
     assert '"a$$HOME"' in text

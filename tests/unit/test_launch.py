@@ -21,9 +21,10 @@ from assay.knowledge.catalog.launch import flag_record, spellings
 from assay.observe.device.device import Device
 from assay.observe.device.resolve import resolve_device
 from assay.reason.deploy import adapters as room
-from assay.reason.deploy.command import address, one_line, shell, spelled
+from assay.reason.deploy.command import address, health_line, one_line, shell, spelled
 from assay.reason.deploy.offload import Offloaded
 from assay.reason.deploy.shares import shared
+from assay.report.layout.launch import _stack_title
 from assay.types.gpu import PciId
 from assay.types.launch import Server, Value
 from assay.types.quantity import Quantity, exact
@@ -57,7 +58,7 @@ def told(found: Server) -> str:
     return shlex.join(found.words)
 
 
-def adapter(folder: Path, name: str = "style", rank: int = 12, **keys: Any) -> str:
+def adapter(folder: Path, name: str = "style", rank: int = 12, hidden: int = 4096, layer: int = 0, **keys: Any) -> str:
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -65,9 +66,9 @@ def adapter(folder: Path, name: str = "style", rank: int = 12, **keys: Any) -> s
     place.mkdir()
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": 16, "target_modules": ["q_proj"], **keys}
     (place / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-    stem = "base_model.model.model.layers.0.self_attn.q_proj"
+    stem = f"base_model.model.model.layers.{layer}.self_attn.q_proj"
     pair = {
-        f"{stem}.lora_A.weight": np.zeros((rank, 64), np.float16),
+        f"{stem}.lora_A.weight": np.zeros((rank, hidden), np.float16),
         f"{stem}.lora_B.weight": np.zeros((64, rank), np.float16),
     }
     save_file(pair, str(place / "adapter_model.safetensors"))
@@ -249,7 +250,7 @@ def test_sglang_counts_requests_without_an_adapter_as_one_more(tmp_path: Path) -
 def test_llama_cpp_is_given_adapters_as_gguf_after_they_are_made(tmp_path: Path) -> None:
     gguf = tmp_path / "tone.gguf"
     gguf.write_bytes(b"GGUF")
-    path = adapter(tmp_path)
+    path = adapter(tmp_path, hidden=576)
     found = result(str(real_file(SMOLLM2)), "5090", adapters=(path, str(gguf)))
     (step,) = found.steps
     assert step.line == f"python3 convert_lora_to_gguf.py {path} --outfile style.gguf"
@@ -288,6 +289,30 @@ def test_a_slot_is_at_least_what_its_matrices_take() -> None:
     assert (room.slot(model, 16).value or 0) < 1.5 * (sides + 2 * (4096 + 151_936)) * 16 * 2
     latent = asked("DeepSeek-V3", "8x b200").model
     assert room.slot(latent, 16).value is None
+
+
+def test_an_adapter_of_another_model_is_named(tmp_path: Path) -> None:
+    key = "base_model_name_or_path"
+    own = result("Qwen3-8B", OWNER, adapters=(adapter(tmp_path, "own", **{key: "someone/qwen3-8b"}),))
+    assert (own.verdict, [note.code for note in own.notes]) == ("yes", ["launch.fill_in"])
+    paths = (adapter(tmp_path, "other", **{key: "meta-llama/Llama-3.1-8B"}),)
+    found = result("Qwen3-8B", OWNER, adapters=paths)
+    assert found.verdict == "yes"
+    said = next(dict(note.parameters) for note in found.notes if note.code == "launch.adapter_base")
+    assert (said["base"], said["model"]) == ("meta-llama/Llama-3.1-8B", "Qwen/Qwen3-8B")
+    joined = result("Qwen3-8B", OWNER, pipeline=PARTS, adapters=paths)
+    assert "launch.adapter_base" in [note.code for note in joined.notes]
+
+
+@pytest.mark.parametrize(
+    ("strange", "code"), [({"hidden": 5120}, "launch.adapter_shape"), ({"layer": 36}, "launch.adapter_layers")]
+)
+def test_an_adapter_of_other_shapes_is_not_certain(tmp_path: Path, strange: dict[str, int], code: str) -> None:
+    paths = (adapter(tmp_path, **strange),)
+    for options in ({}, {"pipeline": PARTS}):
+        found = result("Qwen3-8B", OWNER, adapters=paths, **options)
+        assert found.verdict == "unknown"
+        assert code in [reason.code for reason in found.reasons]
 
 
 def test_adapters_that_no_runtime_takes(tmp_path: Path) -> None:
@@ -398,7 +423,8 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - named, not bound
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), (EVERYWHERE, "127.0.0.1"), ("::1", "[::1]"), ("gpu1", "gpu1")]
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1"), (EVERYWHERE, "127.0.0.1"), ("::1", "[::1]"), ("::", "[::1]"), ("gpu1", "gpu1")],
 )
 def test_where_a_server_is_asked(host: str, shown: str) -> None:
     assert address(server("Qwen3-8B", "5090", host=host, port=9000)) == f"http://{shown}:9000"
@@ -409,6 +435,98 @@ def test_a_list_in_a_yaml_file() -> None:
     found = spelled(spellings("tensorrt-llm"), items)
     assert found.config == (("lora_config.lora_dir", ((("text", "/x"),), (("text", "/y"),))),)
     assert one_line(spelled(spellings("llama.cpp"), items).arguments) == "--lora /x,/y"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0; rm -rf /", "", "$(reboot)", "a b", "1.2.3.999", "fe80::1%; id", "-x", "[::1]"]
+)
+def test_a_host_that_is_none_is_refused(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "Qwen3-8B", "--gpu", "5090", "--host", host]) == 2
+    page = capsys.readouterr()
+    assert not page.out
+    assert page.err.count("\n") == 2
+
+
+def test_the_line_that_waits_is_quoted() -> None:
+    one = server("Qwen3-8B", "5090")._replace(host="a; b")
+    assert shlex.split(health_line(one))[4] == "http://a; b:8000/health;"
+    assert "'http://[::1]:8000/health'" in health_line(one._replace(host="::1"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--name", ""],
+        ["--name", "a\x1b[31mb"],
+        ["--host", "127.0.0.1\n"],
+        ["--chat-template", "/nope"],
+        ["--embedder", SMALL],
+        ["--reranker", SMALL],
+        ["--vectors", "5"],
+    ],
+)
+def test_what_no_command_can_hold_is_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["launch", "Qwen3-8B", "--gpu", "5090", *options]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_control_characters_in_a_model_are_refused() -> None:
+    with pytest.raises(UsageError):
+        result("Qwen3\x1b[2J", "5090")
+
+
+@pytest.mark.parametrize("name", ["a,b", "a=b"])
+@pytest.mark.parametrize("runtime", ["vllm", "llama.cpp", "tensorrt-llm"])
+def test_an_adapter_whose_path_would_be_taken_apart_is_refused(tmp_path: Path, name: str, runtime: str) -> None:
+    path = adapter(tmp_path, name)
+    with pytest.raises(UsageError) as caught:
+        result("Qwen3-8B", OWNER, adapters=(path,), runtime=runtime)
+    assert dict(caught.value.hint.parameters)["path"] == path
+
+
+def _page(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    main(["launch", *words])
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_a_host_is_explained_by_its_value(capsys: pytest.CaptureFixture[str]) -> None:
+    base = ("Qwen3-8B", "--gpu", "5090")
+    assert "--host 127.0.0.1: without it every network sees" in _page(capsys, *base)
+    assert f"--host {EVERYWHERE}: it listens on this address: everyone" in _page(capsys, *base, "--host", EVERYWHERE)
+    assert f"--host {EVERYWHERE}: inside its container" in _page(capsys, *base, "--compose")
+    assert "everyone who reaches it" in _page(capsys, *base, "--host", "gpu1", "--json")
+
+
+def test_flags_are_explained_in_the_words_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--served-model-name 'a b': " in _page(capsys, "Qwen3-8B", "--gpu", "5090", "--name", "a b")
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_the_driver_prints_is_not_translated(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, "Qwen3-8B", "--gpu", "5090", "--lang", language)
+    assert "32607 MiB" in page
+    assert "575.00 W" in page
+
+
+def test_a_reach_of_nothing_is_not_stated() -> None:
+    (found,) = result("Qwen3-8B", "5090").stacks
+    assert _stack_title(found).code == "launch.stack.single.reach"
+    none = found._replace(max_concurrency=exact(0, "", "assumed"))
+    assert _stack_title(none).code == "launch.stack.single"
+
+
+def test_a_default_without_a_word_is_left_out() -> None:
+    found = server("Qwen3-8B", "5090", runtime="tensorrt-llm", kv="bf16")
+    assert (found.config, "kv" in [argument.parameter for argument in found.arguments]) == ((), False)
+    with pytest.raises(MissingKnowledge):
+        result("Qwen3-8B", "5090", runtime="tensorrt-llm", kv="fp16")
+
+
+def test_a_card_that_the_runtime_refuses_is_not_said_to_be_too_small(capsys: pytest.CaptureFixture[str]) -> None:
+    page = _page(capsys, SMALL, "--gpu", "t4")
+    assert page.startswith("No: vLLM does not run Qwen3-0.6B on Tesla T4")
+    assert "Bfloat16 is only supported on GPUs" in page
+    assert "does not fit" in _page(capsys, "Llama-3.3-70B", "--gpu", "5090")
 
 
 def test_errors_have_words(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from assay.reason.deploy.adapters import rank_for, slot, slots
 from assay.reason.memory.fit import Setting
 from assay.types.launch import Value
 from assay.types.message import Message, message
+from assay.types.model import Model
 from assay.types.plan import Fit
 from assay.types.quantity import Quantity, exact, total
 
@@ -17,13 +18,17 @@ GGUF = ".gguf"
 
 
 class Adapter(NamedTuple):
-    """An adapter as it was named: what clients call it, its path as typed, its rank, its bytes; `gguf` if it is one."""
+    """An adapter as it was named: what clients call it, its path as typed, its rank, its bytes; `gguf` if it is one.
+
+    `base` is what it shows of the model it was made for; None for GGUF.
+    """
 
     name: str
     path: str
     rank: int | None
     size: Quantity
     gguf: bool
+    base: adapter.Base | None = None
 
 
 class Room(NamedTuple):
@@ -50,7 +55,9 @@ def _one(path: str) -> Adapter:
     if not place.is_dir():
         raise UnknownModel(message("error.no_adapter", path=path), message("hint.adapter_folder"), file=path)
     found = adapter.read(place, place.resolve().name)
-    return Adapter(found.name, path, adapter.largest_rank(place), found.weights, gguf=False)
+    return Adapter(
+        found.name, path, adapter.largest_rank(place), found.weights, gguf=False, base=adapter.base_of(place)
+    )
 
 
 def read(paths: tuple[str, ...]) -> tuple[Adapter, ...]:
@@ -66,6 +73,61 @@ def read(paths: tuple[str, ...]) -> tuple[Adapter, ...]:
     if twice is not None:
         raise UsageError(message("error.adapter_twice", name=twice), message("hint.adapter_twice"))
     return found
+
+
+def _bare(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1].casefold()
+
+
+def _is_of(base: str, model: Model, typed: str) -> bool:
+    """Whether a base model's name is the one launched; files of GGUF add their format to it."""
+    named = {_bare(name) for name in (model.name, typed, model.requantized_from or "") if name}
+    if model.container == "gguf":
+        return any(name.startswith(_bare(base)) for name in named)
+    return _bare(base) in named
+
+
+def other_shapes(found: tuple[Adapter, ...], model: Model) -> tuple[Message, ...]:
+    """Adapters whose matrices do not have the model's shapes."""
+    said: list[Message] = []
+    layers = sum(layer.count for layer in model.layers)
+    for one in found:
+        if one.base is None:
+            continue
+        strange = sorted(one.base.hidden_sizes - {model.hidden_size}) if model.hidden_size else []
+        if strange:
+            said.append(
+                message(
+                    "launch.adapter_shape",
+                    "warning",
+                    name=one.name,
+                    size=strange[0],
+                    model=model.name,
+                    hidden=model.hidden_size,
+                )
+            )
+        elif one.base.layers > layers > 0 and not model.optional:
+            said.append(
+                message(
+                    "launch.adapter_layers",
+                    "warning",
+                    name=one.name,
+                    layers=one.base.layers,
+                    model=model.name,
+                    total=layers,
+                )
+            )
+    return tuple(said)
+
+
+def other_bases(found: tuple[Adapter, ...], model: Model, typed: str) -> tuple[Message, ...]:
+    """Adapters that name another base model than the one launched."""
+    named = [(one.name, one.base.name) for one in found if one.base is not None and one.base.name]
+    return tuple(
+        message("launch.adapter_base", "warning", name=name, base=base[:200], model=model.name)
+        for name, base in named
+        if not _is_of(base, model, typed)
+    )
 
 
 def _rank(found: tuple[Adapter, ...], runtime: str) -> int:

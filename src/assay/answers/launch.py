@@ -20,6 +20,7 @@ from assay.answers.serving import (
     steps_of,
 )
 from assay.answers.starting import is_missing
+from assay.answers.typed import checked
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.launch import flag_record, server_facts
 from assay.knowledge.catalog.runtimes import runtime
@@ -127,9 +128,11 @@ def answer(request: LaunchRequest) -> LaunchAnswer:
     """The servers for each set of cards that was named.
 
     Raises:
-        BadInput: an unknown card, model, adapter, runtime or KV type, or a workload that is not positive.
+        BadInput: an unknown card, model, adapter, runtime or KV type, a workload that is not positive, or something
+            that no command can hold.
         CannotAnswer: an architecture, or how the runtime is started, is not known.
     """
+    checked(request)
     check = request.check
     model = model_of(check)
     columns, identifications = columns_of(check.gpus)

@@ -10,7 +10,18 @@ from assay.answers.asked import CardCount, CheckRequest, kv_of, workload_of
 from assay.answers.cardcheck import card_check
 from assay.answers.check import model_of, result_of, setting_of
 from assay.answers.pinned import Pinned, pinned
-from assay.answers.serving import LaunchResult, PipelineRequest, Plan, Question, Share, Stack, planned, server, steps_of
+from assay.answers.serving import (
+    LaunchResult,
+    PipelineRequest,
+    Plan,
+    Question,
+    Share,
+    Stack,
+    doubted,
+    planned,
+    server,
+    steps_of,
+)
 from assay.answers.starting import parameters
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.runtimes import term
@@ -86,7 +97,8 @@ def _generator(question: Question, plan: Plan) -> Part:
         each = slot(question.model, found.rank)
         need = total("B", [("generator", need), *((one.name, each) for one in question.adapters)])
         told |= lora.parameters(question.adapters, found._replace(slots=count), question.engine.id)
-    return Part("generator", question.model.name, need, plan.setting, told, plan.verdict, plan.reasons)
+    verdict, reasons, _ = doubted(question, plan.verdict, plan.reasons)
+    return Part("generator", question.model.name, need, plan.setting, told, verdict, reasons)
 
 
 def _index(vectors: int | None, embedder: Part) -> Quantity:
@@ -197,6 +209,7 @@ def result(question: Question, pipeline: PipelineRequest, column: tuple[CardCoun
     if whole.fractions and whole.verdict != "no":
         servers = _servers(question, whole.parts, whole.fractions, cards)
         stacks = (Stack("pipeline", servers, plan.result.fit.max_context, plan.result.fit.max_concurrency),)
+    bases = lora.other_bases(question.adapters, question.model, question.request.check.model)
     order = message("launch.pipeline_order", gpu=column[0].card.gpu.name)
     return LaunchResult(
         cards=column,
@@ -207,7 +220,7 @@ def result(question: Question, pipeline: PipelineRequest, column: tuple[CardCoun
         room=None,
         shares=whole.shares,
         reasons=whole.reasons,
-        notes=(order, *cards.notes) if stacks else (),
+        notes=(order, *bases, *cards.notes) if stacks else bases,
         finder=cards.finder if stacks else None,
         card_checks=tuple(card_check(entry.card) for entry in column),
     )

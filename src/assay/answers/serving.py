@@ -12,10 +12,10 @@ from assay.answers.pinned import Pinned
 from assay.answers.starting import arguments, is_missing, named, parameters
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.launch import spellings, visibility
-from assay.reason.deploy.command import one_line, spelled
+from assay.reason.deploy.command import is_loopback, one_line, spelled
 from assay.reason.deploy.offload import Offloaded, layer_count, offloaded
 from assay.reason.memory.fit import Setting, fit
-from assay.types.launch import Server, ServerFacts, Value
+from assay.types.launch import Argument, Server, ServerFacts, Value
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Verdict, Workload
@@ -205,6 +205,13 @@ def _asked(question: Question, setting: Setting) -> dict[str, Value]:
     return told
 
 
+def _reasoned(argument: Argument, host: str) -> Argument:
+    """A host that others can reach is not explained as the loopback is."""
+    if argument.parameter != "host" or is_loopback(host):
+        return argument
+    return argument._replace(said="launch.host_reached")
+
+
 def server(question: Question, setting: Setting, told: dict[str, Value], cards: Pinned, port: int) -> Server:
     """One server on some cards.
 
@@ -224,7 +231,7 @@ def server(question: Question, setting: Setting, told: dict[str, Value], cards: 
         role="server",
         runtime=question.engine.id,
         version=question.version,
-        arguments=found.arguments,
+        arguments=tuple(_reasoned(argument, request.host) for argument in found.arguments),
         config=found.config,
         environment=() if shown is None else ((shown.variable, ",".join(cards.uuids)),),
         devices=cards.uuids,
@@ -244,6 +251,15 @@ def _told(question: Question, setting: Setting, result: CheckResult) -> dict[str
     return told | _asked(question, setting)
 
 
+def doubted(
+    question: Question, verdict: Verdict, reasons: tuple[Message, ...]
+) -> tuple[Verdict, tuple[Message, ...], tuple[Message, ...]]:
+    """Verdict, reasons and notes with what makes the adapters another model's; a strange shape makes a yes unknown."""
+    shapes = lora.other_shapes(question.adapters, question.model)
+    bases = lora.other_bases(question.adapters, question.model, question.request.check.model)
+    return "unknown" if shapes and verdict == "yes" else verdict, (*reasons, *shapes), bases
+
+
 def _with_adapters(question: Question, plan: Plan) -> Plan:
     """The plan with slots for the adapters; a slot that does not surely fit makes a yes unknown."""
     if not question.adapters:
@@ -255,9 +271,11 @@ def _with_adapters(question: Question, plan: Plan) -> Plan:
         reasons = (*reasons, found.each.note or message("launch.adapters_unknown", "warning"))
     elif not found.slots:
         reasons = (*reasons, message("launch.no_adapter_room", "warning", size=found.each.value))
+    verdict, reasons, doubts = doubted(question, verdict, reasons)
     if not found.slots and verdict == "yes":
         verdict = "unknown"
-    return plan._replace(told=told, room=found, verdict=verdict, reasons=reasons, notes=(*plan.notes, *found.notes))
+    notes = (*plan.notes, *doubts, *found.notes)
+    return plan._replace(told=told, room=found, verdict=verdict, reasons=reasons, notes=notes)
 
 
 def _offload(question: Question, plan: Plan) -> Plan:

@@ -1,6 +1,6 @@
 """What is asked of a server, as neutral parameters, and the command line of `assay check`."""
 
-from assay.answers.asked import CheckRequest
+from assay.answers.asked import CheckRequest, kv_of
 from assay.knowledge.catalog.launch import spellings
 from assay.reason.deploy.command import Spelled, one_line, spelled
 from assay.reason.memory.cache import FIXED
@@ -52,13 +52,20 @@ def _structure(model: str, setting: Setting, workload: Workload, slots: int) -> 
     return {name: value for name, value in found.items() if name in known}
 
 
+def _is_unsaid_default(setting: Setting) -> bool:
+    """Whether the KV type is the runtime's default, and the runtime has no word for it."""
+    spelling = spellings(setting.runtime.id).get("kv")
+    worded = spelling is not None and (not spelling.values or setting.kv.id in spelling.values)
+    return not worded and setting.kv.id == kv_of(None, setting.runtime, setting.model).id
+
+
 def parameters(model: str, request: CheckRequest, setting: Setting, workload: Workload, slots: int) -> dict[str, Value]:
     """What the server is told: the plan's own parameters, then what was asked for.
 
     `slots` is how many sequences surely fit: a recurrent state is kept for every slot of the scheduler.
     """
     found = _structure(model, setting, workload, slots)
-    if request.kv is not None:
+    if request.kv is not None and not _is_unsaid_default(setting):
         found["kv"] = setting.kv.id
     if setting.kv.id in QUANTIZED_KV:
         found["flash_attention"] = "on"

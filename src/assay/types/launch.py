@@ -75,13 +75,17 @@ class FlagRecord(NamedTuple):
 
 
 class Argument(NamedTuple):
-    """One neutral parameter as it stands in a command: its words, or its key in the YAML file, and the reason."""
+    """One neutral parameter as it stands in a command: its words, or its key in the YAML file, and the reason.
+
+    `said` is the code of a reason that holds for this value instead of `why`, the catalogue's for the parameter.
+    """
 
     parameter: str
     words: tuple[str, ...]
     config: str | None
     why: str
     sources: tuple[str, ...]
+    said: str | None = None
 
 
 class Server(NamedTuple):

@@ -53,7 +53,11 @@ def launch(  # noqa: PLR0917 -- click passes by name
     from assay.answers.asked import CheckRequest
     from assay.answers.launch import answer
     from assay.answers.serving import LaunchRequest, PipelineRequest
+    from assay.errors import UsageError
+    from assay.types.message import message
 
+    if not rag and any(given is not None for given in (embedder, reranker, vectors)):
+        raise UsageError(message("error.rag_parts"), message("hint.rag_parts"))
     pipeline = PipelineRequest(embedder, reranker, vectors) if rag else None
     check = CheckRequest(
         model=model,

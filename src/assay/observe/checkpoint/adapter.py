@@ -22,6 +22,12 @@ ARCHITECTURE = "lora"
 ROLE: Role = "adapter"
 MAX_RANK = 2**16
 PAIR = re.compile(r"(.+)\.lora_(?:embedding_)?([ABab])(?:\.[A-Za-z0-9_-]{1,64})?(?:\.weight)?")
+READS_HIDDEN = frozenset({"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"})
+WRITES_HIDDEN = frozenset({"o_proj", "down_proj"})
+"""Modules of a decoder whose inputs, or outputs, are as many as the hidden size."""
+ELSEWHERE = re.compile(r"vision|visual|audio|experts|encoder|mtp")
+"""Parts with sizes of their own."""
+LAYER = re.compile(r"\.layers\.(\d{1,6})\.")
 LISTED = 12
 """Target modules that a note names; the rest are a number."""
 
@@ -42,6 +48,17 @@ class Described(NamedTuple):
     targets: tuple[str, ...]
     base: str | None
     own_ranks: frozenset[int]
+
+
+class Base(NamedTuple):
+    """What an adapter shows of its base model: the repository it names, its hidden size, its layers at the least.
+
+    None, empty and 0 where it does not show them.
+    """
+
+    name: str | None
+    hidden_sizes: frozenset[int]
+    layers: int
 
 
 def _number(fields: Fields, key: str) -> float | None:
@@ -155,6 +172,33 @@ def _notes(said: Described, tensors: list[StoredTensor]) -> tuple[Message, ...]:
 
 def _tensors(path: Path) -> list[StoredTensor]:
     return torch_zip.checkpoint(path).tensors if path.suffix == ".bin" else safetensors.tensors(path)
+
+
+def _hidden_size(match: re.Match[str], tensor: StoredTensor) -> int | None:
+    """The side of a matrix that is as long as the base's hidden size; see `_rank_of` for how they lie."""
+    module, half = match[1].rsplit(".", 1)[-1], match[2]
+    if len(tensor.shape) != 2 or not (module in READS_HIDDEN or module in WRITES_HIDDEN):
+        return None
+    if (module in READS_HIDDEN) != (half.upper() == "A"):
+        return None
+    # PEFT: A is (rank, inputs), B is (outputs, rank); mlx-lm: a is (inputs, rank), b is (rank, outputs).
+    return tensor.shape[1 if half in {"A", "b"} else 0]
+
+
+def base_of(folder: Path) -> Base:
+    """The base model of the adapter in a folder, as far as it shows.
+
+    Raises:
+        UnreadableFile, MalformedFile, UnsupportedFile: see `read`.
+    """
+    file = folder / CONFIG
+    said = described(files.read_object(file), str(file))
+    path = next((folder / one for one in WEIGHTS if files.present(folder / one)), None)
+    matched = [(PAIR.fullmatch(tensor.name), tensor) for tensor in ([] if path is None else _tensors(path))]
+    pairs = [(match, tensor) for match, tensor in matched if match is not None and not ELSEWHERE.search(match[1])]
+    sizes = {_hidden_size(match, tensor) for match, tensor in pairs}
+    layers = [int(found[1]) for match, _ in pairs if (found := LAYER.search(match[1])) is not None]
+    return Base(said.base, frozenset(size for size in sizes if size is not None), max(layers, default=-1) + 1)
 
 
 def largest_rank(folder: Path) -> int | None:

@@ -1,5 +1,6 @@
 """Neutral parameters -> the arguments of one runtime, by its spellings; and as a line to copy."""
 
+import ipaddress
 import shlex
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -106,10 +107,23 @@ def shell(server: Server) -> str:
 
 def health_line(server: Server) -> str:
     """Waits until the server answers, and shows nothing until then."""
-    return f"until curl --fail --silent {address(server)}{server.health}; do sleep 2; done"
+    return f"until curl --fail --silent {shlex.quote(address(server) + server.health)}; do sleep 2; done"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server there is reached from its own machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def address(server: Server) -> str:
     """Where this machine reaches the server; one that listens everywhere is asked on the loopback."""
-    host = "127.0.0.1" if server.host == "0.0.0.0" else server.host  # noqa: S104 - compared, not bound
+    try:
+        listens = ipaddress.ip_address(server.host)
+    except ValueError:
+        return f"http://{server.host}:{server.port}"
+    loopback = "127.0.0.1" if listens.version == 4 else "::1"
+    host = loopback if listens.is_unspecified else server.host
     return f"http://{f'[{host}]' if ':' in host else host}:{server.port}"

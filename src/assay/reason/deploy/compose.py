@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from assay.reason.deploy.yaml import document, nested
-from assay.types.launch import Server, Value
+from assay.types.launch import Argument, Server, Value
 
 CACHE = "${HF_HOME:-~/.cache/huggingface}:/root/.cache/huggingface"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside its container; the published port is on the loopback
@@ -36,15 +36,19 @@ def _shown(word: str, inside: dict[str, str]) -> str:
     return ",".join(parts)
 
 
+def contained(argument: Argument) -> Argument:
+    """An argument as the file has it: in a container a server listens everywhere, and is reached where published."""
+    if argument.parameter != "host" or not argument.words:
+        return argument
+    return argument._replace(words=(*argument.words[:-1], EVERYWHERE), said="launch.host_contained")
+
+
 def _command(server: Server) -> list[str]:
     inside = _inside(server)
     found: list[str] = []
     for argument in server.arguments:
-        for word in argument.words:
-            if argument.parameter in HOLD_PATHS:
-                found.append(_shown(word, inside))
-            else:
-                found.append(EVERYWHERE if argument.parameter == "host" and word == server.host else word)
+        words = contained(argument).words
+        found += [_shown(word, inside) for word in words] if argument.parameter in HOLD_PATHS else words
     if server.config and server.facts.config_file is not None:
         found += [word.replace("{value}", f"/{server.facts.config_file}") for word in server.facts.config_words]
     return [_escaped(word) for word in found]
@@ -91,7 +95,7 @@ def _service(server: Server, name: str) -> dict[str, Any]:
         body["environment"] = environment
     inside = _inside(server)
     mounts = [
-        {"type": "bind", "source": _escaped(absolute), "target": inside[typed], "read_only": True}
+        {"type": "bind", "source": _escaped(absolute), "target": _escaped(inside[typed]), "read_only": True}
         for typed, absolute in server.mounts
     ]
     body["volumes"] = [CACHE, *mounts]

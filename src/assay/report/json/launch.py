@@ -12,7 +12,7 @@ from assay.report.json.check import CardBody, ReasonBody, WorkloadBody
 from assay.report.json.envelope import Envelope, Letter, Q
 from assay.report.json.model import ModelBody, model_body
 from assay.report.numbers import Language
-from assay.types.launch import Server
+from assay.types.launch import Argument, Server
 from assay.types.message import Message, message
 
 SCHEMA = "assay.launch/1"
@@ -117,8 +117,9 @@ class Document(Envelope):
     results: list[ResultBody]
 
 
-def _because(why: str, letter: Letter) -> str:
-    return letter.text(message("launch.because", why=why))
+def _because(argument: Argument, letter: Letter) -> str:
+    said = argument.said
+    return letter.text(message("launch.because", why=argument.why) if said is None else message(said))
 
 
 def _server(server: Server, letter: Letter) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def _server(server: Server, letter: Letter) -> dict[str, Any]:
                 "parameter": argument.parameter,
                 "words": list(argument.words),
                 "config": argument.config,
-                "why": _because(argument.why, letter),
+                "why": _because(argument, letter),
                 "sources": letter.cite(argument.sources),
             }
             for argument in server.arguments

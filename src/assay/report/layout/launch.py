@@ -1,16 +1,20 @@
 """Servers as a page: whether it fits, what to make first, the commands, why each flag, what the card should say."""
 
+import shlex
+
 from assay.answers.cardcheck import CardCheck
 from assay.answers.launch import LaunchAnswer
 from assay.answers.serving import LaunchResult, Share, Stack
 from assay.reason.deploy.command import health_line, shell
-from assay.reason.deploy.compose import compose
+from assay.reason.deploy.compose import compose, contained
 from assay.report.layout.check import TONES, cards_name
 from assay.types.launch import Argument, Server
 from assay.types.message import Message, message
 from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table
 
 MIB = 2**20
+MEMORY = frozenset({"check.short", "launch.shares_no"})
+"""Reasons that say it does not fit; a runtime refuses for others."""
 
 
 def _headline(answer: LaunchAnswer) -> tuple[Message, ...]:
@@ -21,6 +25,8 @@ def _headline(answer: LaunchAnswer) -> tuple[Message, ...]:
     code = f"launch.headline.{result.verdict}"
     if result.verdict == "unknown" and not result.stacks:
         code = "launch.headline.nothing"
+    if result.verdict == "no" and not MEMORY.intersection(reason.code for reason in result.reasons):
+        code = "launch.headline.refused"
     name = answer.model.name.rsplit("/", 1)[-1]
     return (message(code, model=name, gpu=cards_name(result.cards), runtime=answer.runtime.name),)
 
@@ -38,7 +44,7 @@ def _asked(answer: LaunchAnswer) -> Message:
 
 def _stack_title(stack: Stack) -> Message:
     context, sequences = stack.max_context.value, stack.max_concurrency.value
-    if context is None or sequences is None:
+    if not context or not sequences or min(context, sequences) < 1:
         return message(f"launch.stack.{stack.kind}", count=len(stack.servers))
     code = f"launch.stack.{stack.kind}.reach"
     return message(code, count=len(stack.servers), context=int(context), sequences=int(sequences))
@@ -57,14 +63,20 @@ def _stack(answer: LaunchAnswer, stack: Stack) -> list[Block]:
 
 
 def _argument(argument: Argument) -> Message:
-    words = " ".join(argument.words) or argument.config or ""
+    words = shlex.join(argument.words) or argument.config or ""
+    if argument.said is not None:
+        return message("launch.argument_said", words=words, said=argument.said)
     return message("launch.argument", words=words, why=argument.why)
 
 
-def _reasons(result: LaunchResult) -> Notes | None:
-    """Each flag with its reason, once for all servers."""
+def _reasons(answer: LaunchAnswer, result: LaunchResult) -> Notes | None:
+    """Each flag with its reason, once for all servers; with a compose file, the flags of that file."""
+    composed = answer.request.compose
     told = dict.fromkeys(
-        _argument(argument) for stack in result.stacks for server in stack.servers for argument in server.arguments
+        _argument(contained(argument) if composed else argument)
+        for stack in result.stacks
+        for server in stack.servers
+        for argument in server.arguments
     )
     return Notes(message("launch.why"), tuple(told)) if told else None
 
@@ -95,12 +107,14 @@ def _card_check(check: CardCheck) -> list[Block]:
     """The commands and what to expect; nothing for a vendor whose commands are not known."""
     if not check.lines:
         return []
-    mib = None if check.memory.value is None else message("launch.mib", mib=int(check.memory.value // MIB))
+    # As nvidia-smi prints them, in every language.
+    mib = None if check.memory.value is None else f"{int(check.memory.value // MIB)} MiB"
+    watts = None if check.power.value is None else f"{check.power.value:.2f} W"
     rows = (
         Row("name", (", ".join(check.names), None)),
         Row("compute_cap", (check.capability or message("figure.unknown"), None)),
         Row("memory.total", (mib or message("figure.unknown"), check.memory)),
-        Row("power.default_limit", (check.power, None)),
+        Row("power.default_limit", (watts or message("figure.unknown"), check.power)),
     )
     heads = (message("launch.expect"), message("launch.figure"))
     lines = "\n".join(check.lines)
@@ -119,7 +133,7 @@ def _result(answer: LaunchAnswer, result: LaunchResult) -> list[Block]:
         blocks.append(Command(message("launch.finder"), result.finder))
     blocks += [Command(message(step.code, why=step.why), step.line) for step in result.steps]
     blocks += [block for stack in result.stacks for block in _stack(answer, stack)]
-    why = _reasons(result)
+    why = _reasons(answer, result)
     blocks += [why] if why is not None else []
     return [*blocks, *(block for check in result.card_checks for block in _card_check(check) if result.stacks)]
 
