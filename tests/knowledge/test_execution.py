@@ -111,3 +111,13 @@ def test_attention_names_known_things_and_says_each_once() -> None:
         assert {isa for isa, _ in said} <= sets, name
         assert {form for _, form in said} <= kv, name
         assert all(("backend" in cell) != ("refused" in cell) for cell in body["cells"]), name
+
+
+@pytest.mark.parametrize(("isa", "kind", "backend"), [
+    ("sm_90a", "standard", "fa3"), ("sm_100a", "standard", "trtllm_mha"), ("sm_120a", "standard", "flashinfer"),
+    ("sm_120a", "latent", "triton"), ("sm_100a", "latent", "flashinfer"),
+])  # fmt: skip
+def test_sglang_s_default_attention(isa: str, kind: str, backend: str) -> None:
+    found = execution.attention("sglang", isa, kind)
+    assert found is not None
+    assert dict(found.backends)["bf16"] == backend

@@ -227,7 +227,7 @@ def test_attention_backends(isa: str, kind: str, kv: str, backend: str) -> None:
 
 
 def test_attention_that_was_not_read_is_unknown() -> None:
-    assert execution.attention("sglang", "sm_120a", "standard") is None
+    assert execution.attention("tensorrt-llm", "sm_120a", "standard") is None
     assert execution.attention("vllm", "gfx942", "standard") is None
 
 
