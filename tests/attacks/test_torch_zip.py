@@ -271,7 +271,7 @@ def test_a_file_cut_short_at_every_byte(tmp_path: Path) -> None:
     content = write(tmp_path / "x", GOOD, DATA).read_bytes()
     for length in range(len(content)):
         (tmp_path / "y").write_bytes(content[:length])
-        refused(tmp_path / "y")
+        assert refused(tmp_path / "y").file == str(tmp_path / "y")
 
 
 def test_a_pickle_cut_short_at_every_byte(tmp_path: Path) -> None:

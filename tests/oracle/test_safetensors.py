@@ -9,6 +9,7 @@ import pytest
 from packages import MINILM, real_file
 from safetensors import safe_open
 from safetensors.numpy import save_file
+from small_qwen import CONFIG, HIDDEN, LAYERS, MATRICES, WORDS
 
 from assay.errors import MalformedFile, UnsupportedArchitecture
 from assay.knowledge import store
@@ -18,16 +19,6 @@ from assay.observe.checkpoint.read import read
 from assay.types.model import Model
 
 BYTES = {"F32": 4, "F16": 2, "BF16": 2, "U8": 1, "I8": 1, "I32": 4, "I64": 8, "F8_E4M3": 1, "F8_E8M0": 1}
-HIDDEN, LAYERS, WIDTH, WORDS = 256, 2, 512, 100
-CONFIG = {
-    "model_type": "qwen3", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "head_dim": 128, "intermediate_size": WIDTH, "vocab_size": WORDS,
-    "max_position_embeddings": 4096, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
-}  # fmt: skip
-MATRICES = {
-    "self_attn.q_proj": (256, 256), "self_attn.k_proj": (128, 256), "self_attn.v_proj": (128, 256),
-    "self_attn.o_proj": (256, 256), "mlp.gate_proj": (512, 256), "mlp.up_proj": (512, 256), "mlp.down_proj": (256, 512),
-}  # fmt: skip
 Shapes = dict[str, tuple[str, tuple[int, ...]]]
 
 

@@ -5,23 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_qwen
 from safetensors_files import Shapes, write
+from small_qwen import HIDDEN, LAYERS, MATRICES, WIDTH
 
 from assay.errors import MalformedFile, UnsupportedFile
 from assay.observe.checkpoint import folder as folders
 from assay.observe.checkpoint import mlx, safetensors
 from assay.observe.checkpoint.read import read
 
-HIDDEN, WIDTH, WORDS, LAYERS = 256, 512, 128, 2
-CONFIG = {
-    "model_type": "qwen3", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "head_dim": 128, "intermediate_size": WIDTH, "vocab_size": WORDS,
-    "max_position_embeddings": 4096, "tie_word_embeddings": True, "torch_dtype": "bfloat16",
-}  # fmt: skip
-MATRICES = {
-    "self_attn.q_proj": (256, 256), "self_attn.k_proj": (128, 256), "self_attn.v_proj": (128, 256),
-    "self_attn.o_proj": (256, 256), "mlp.gate_proj": (512, 256), "mlp.up_proj": (512, 256), "mlp.down_proj": (256, 512),
-}  # fmt: skip
+WORDS = 128
+CONFIG = small_qwen.CONFIG | {"vocab_size": WORDS, "tie_word_embeddings": True}
 
 
 def packed(name: str, shape: tuple[int, ...], group: int, bits: int, mode: str = "affine") -> Shapes:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from safetensors_files import Shapes, write
+from small_qwen import CONFIG, HIDDEN, LAYERS, MATRICES, WORDS
 
 from assay.knowledge.catalog import weight_formats
 from assay.observe.checkpoint import safetensors, stored
@@ -18,16 +19,6 @@ from assay.observe.checkpoint.read import read
 from assay.observe.checkpoint.safetensors import StoredTensor
 from assay.types.model import Model
 
-HIDDEN, LAYERS, WIDTH, WORDS = 256, 2, 512, 100
-CONFIG: dict[str, Any] = {
-    "model_type": "qwen3", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
-    "num_key_value_heads": 1, "head_dim": 128, "intermediate_size": WIDTH, "vocab_size": WORDS,
-    "max_position_embeddings": 4096, "tie_word_embeddings": False, "torch_dtype": "bfloat16",
-}  # fmt: skip
-MATRICES = {
-    "self_attn.q_proj": (256, 256), "self_attn.k_proj": (128, 256), "self_attn.v_proj": (128, 256),
-    "self_attn.o_proj": (256, 256), "mlp.gate_proj": (512, 256), "mlp.up_proj": (512, 256), "mlp.down_proj": (256, 512),
-}  # fmt: skip
 NUMBER = LAYERS * len(MATRICES)
 LOGICAL = LAYERS * sum(outputs * inputs for outputs, inputs in MATRICES.values())
 Layout = Callable[[int, int], dict[str, tuple[str, tuple[int, ...]]]]

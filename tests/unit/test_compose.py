@@ -82,7 +82,7 @@ def test_an_amd_card_is_given_as_devices() -> None:
     found = read(compose(servers(str(real_file(SMOLLM2)), "mi300x")))["services"]["server"]
     assert "/dev/kfd:/dev/kfd" in found["devices"]
     assert "deploy" not in found
-    assert found["environment"] == {"ROCR_VISIBLE_DEVICES": "GPU-FILL-IN-1"}
+    assert found["environment"] == {"HF_HOME": "/huggingface", "ROCR_VISIBLE_DEVICES": "GPU-FILL-IN-1"}
     assert found["image"].endswith("server-rocm")
     _validator().validate({"services": {"server": found}})
 

@@ -7,7 +7,9 @@ from typing import Any
 from assay.reason.deploy.yaml import document, nested
 from assay.types.launch import Argument, Server, Value
 
-CACHE = "${HF_HOME:-~/.cache/huggingface}:/root/.cache/huggingface"
+HUB = "/huggingface"
+CACHE = f"${{HF_HOME:-~/.cache/huggingface}}:{HUB}"
+"""The host's cache of the hub, where `HF_HOME` points to in the container, whoever its user is."""
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside its container; the published port is on the loopback
 START_PERIOD = "30m"
 HOLD_PATHS = frozenset({"model", "adapters", "chat_template"})
@@ -90,9 +92,8 @@ def _service(server: Server, name: str) -> dict[str, Any]:
     program, *rest = _command(server)
     body: dict[str, Any] = {"image": image(server), "entrypoint": [server.facts.program or program], "command": rest}
     # The cards are reserved below; a container counts only those it was given.
-    environment = {key: _escaped(value) for key, value in server.environment if server.vendor == "AMD"}
-    if environment:
-        body["environment"] = environment
+    chosen = {key: _escaped(value) for key, value in server.environment if server.vendor == "AMD"}
+    body["environment"] = {"HF_HOME": HUB, **chosen}
     inside = _inside(server)
     mounts = [
         {"type": "bind", "source": _escaped(absolute), "target": _escaped(inside[typed]), "read_only": True}
