@@ -313,3 +313,10 @@ def test_formats_tell_every_runtime(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["formats", "4090", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
     assert {path["runtime"] for path in result["paths"]} >= {"vllm", "sglang", "llama.cpp", "transformers"}
+
+
+@pytest.mark.parametrize("gpus", ["RTX 4000 Ada + Quadro RTX 6000", "Quadro RTX 6000 + RTX 4000 Ada"])
+def test_one_card_of_a_pair_that_refuses_is_enough(gpus: str) -> None:
+    """Turing refuses BF16 whether it is the smaller card or not, whichever is named first."""
+    verdict, reasons, _ = _said("Qwen3-0.6B", gpus, runtime="vllm")
+    assert (verdict, "check.raises" in reasons) == ("no", True)

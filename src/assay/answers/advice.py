@@ -12,6 +12,8 @@ from assay.reason.memory.requantize import CONVERTED_ROLES, ElementCost, requant
 from assay.types.message import Message, message
 from assay.types.plan import Fit, Workload
 
+Isas = tuple[str | None, ...]
+"""The instruction sets of the cards, where known."""
 PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
 SMALLER_FORMATS = ("fp8_block128", "nvfp4")
 """What 16-bit weights might be converted to, mildest first; what is lost by it is another question."""
@@ -39,34 +41,36 @@ def unloadable(request: CheckRequest, setting: Setting) -> tuple[Message, ...]:
     return (message("check.not_loaded", "warning", runtime=setting.runtime.name, container=container),)
 
 
-def _runs(setting: Setting, isa: str | None) -> bool:
-    """Whether the runtime is not known to refuse the weights or the KV type of a setting."""
-    attended = attention_of(setting.model, setting.runtime.id, isa)
-    if attended is not None and setting.kv.id in dict(attended.refused):
+def _runs(setting: Setting, isas: Isas) -> bool:
+    """Whether the runtime is not known to refuse the weights or the KV type of a setting on any of the cards."""
+    attention = [attention_of(setting.model, setting.runtime.id, isa) for isa in isas]
+    if any(attended is not None and setting.kv.id in dict(attended.refused) for attended in attention):
         return False
     stored = {(group.format, group.role) for group in setting.model.groups if group.role in CONVERTED_ROLES}
-    return all(path_of_group(setting.runtime.id, name, role, isa).path != "refused" for name, role in stored)
+    return all(
+        path_of_group(setting.runtime.id, name, role, isa).path != "refused" for name, role in stored for isa in isas
+    )
 
 
-def _smaller_weights(setting: Setting, workload: Workload, isa: str | None) -> list[Message]:
+def _smaller_weights(setting: Setting, workload: Workload, isas: Isas) -> list[Message]:
     """The mildest format that would fit and is not refused, where the weights are still 16 bits wide."""
     if any(group.format not in PLAIN_FORMATS for group in setting.model.groups):
         return []
     for name in SMALLER_FORMATS:
         smaller = setting._replace(model=requantized(setting.model, cost_of(name)))
-        if _runs(smaller, isa) and fit(smaller, workload).verdict == "yes":
+        if _runs(smaller, isas) and fit(smaller, workload).verdict == "yes":
             return [message("advice.weights", format=name)]
     return []
 
 
-def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str, isa: str | None) -> list[Message]:
+def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str, isas: Isas) -> list[Message]:
     """What to give up when it does not surely fit, cheapest first: context, sequences, KV, weights, cards.
 
     `gpu` names the card to buy more of; without a name (a mixed pair) that is not suggested. Nothing is suggested that
-    the runtime is known to refuse on the instruction set.
+    the runtime is known to refuse on the cards.
     """
-    if not _runs(setting, isa):
-        return _smaller_weights(setting, workload, isa)
+    if not _runs(setting, isas):
+        return _smaller_weights(setting, workload, isas)
     found: list[Message] = []
     if answer.max_context.value:
         found.append(message("advice.context", tokens=int(answer.max_context.value)))
@@ -74,9 +78,9 @@ def _shorter(setting: Setting, workload: Workload, answer: Fit, gpu: str, isa: s
         found.append(message("advice.concurrency", sequences=int(answer.max_concurrency.value)))
     wide = setting.kv.id in {"bf16", "fp16"} and "fp8" in setting.runtime.kv_types
     narrow = setting._replace(kv=kv_format("fp8")) if wide else None
-    if narrow is not None and _runs(narrow, isa) and fit(narrow, workload).verdict == "yes":
+    if narrow is not None and _runs(narrow, isas) and fit(narrow, workload).verdict == "yes":
         found.append(message("advice.kv", kv="fp8"))
-    found += _smaller_weights(setting, workload, isa)
+    found += _smaller_weights(setting, workload, isas)
     for count in (2, 4, 8):
         if gpu and count > setting.card.cards and _fits_on(setting, workload, count):
             found.append(message("advice.cards", count=count, gpu=gpu))
@@ -109,8 +113,8 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
         return ()  # less of it would not help
     if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))
-    isa = column[0].card.gpu.isa
-    return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else "", isa))
+    isas = tuple(entry.card.gpu.isa for entry in column)
+    return tuple(_shorter(setting, workload, answer, gpu if len(column) == 1 else "", isas))
 
 
 def warnings(request: CheckRequest, setting: Setting, column: tuple[CardCount, ...]) -> tuple[Message, ...]:

@@ -97,9 +97,9 @@ def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
     )
 
 
-def _executed(answer: Fit, executed: tuple[GroupExecution, ...], column: tuple[CardCount, ...]) -> Fit:
+def _executed(answer: Fit, executed: tuple[GroupExecution, ...], card: Card) -> Fit:
     """The verdict with what the runtime refuses: weights that raise do not run, however well they fit."""
-    gpu, codes = column[0].card.gpu.name, {note.code for group in executed for note in group.notes}
+    gpu, codes = card.gpu.name, {note.code for group in executed for note in group.notes}
     refused = {group.refusal: group.weight_format for group in executed if group.path == "refused"}
     reasons = tuple(
         message("check.raises", "warning", gpu=gpu, format=name, words=words)
@@ -114,13 +114,12 @@ def _executed(answer: Fit, executed: tuple[GroupExecution, ...], column: tuple[C
     return answer._replace(reasons=(*answer.reasons, *said))
 
 
-def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, column: tuple[CardCount, ...]) -> Fit:
+def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, card: Card) -> Fit:
     """The verdict with what the attention backend refuses of the KV type."""
     words = None if attended is None else dict(attended.refused).get(kv.id)
     if words is None:
         return answer
-    gpu = column[0].card.gpu.name
-    reason = message("check.kv_raises", "warning", gpu=gpu, kv=kv.id, words=words)
+    reason = message("check.kv_raises", "warning", gpu=card.gpu.name, kv=kv.id, words=words)
     return answer._replace(verdict="no", reasons=(reason, *answer.reasons))
 
 
@@ -159,9 +158,10 @@ def result_of(
     column: tuple[CardCount, ...],
 ) -> CheckResult:
     """The answer for one set of cards."""
-    isa = _weakest_card(column).gpu.isa
-    executed = of_model(model, engine.id, isa)
-    model = loaded(model, executed)
+    cards = [entry.card for entry in column]
+    everywhere = [of_model(model, engine.id, card.gpu.isa) for card in cards]
+    for executed in everywhere:  # what one of several cards unpacks while loading counts as unpacked
+        model = loaded(model, executed)
     setting = setting_of(model, engine, kv, column)
     answer = fit(setting, workload)
     if model.max_context is not None and workload.context > model.max_context:
@@ -174,9 +174,10 @@ def result_of(
     if unloaded:
         verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
         answer = answer._replace(verdict=verdict, reasons=(*unloaded, *answer.reasons))
-    answer = _executed(answer, executed, column)
-    attended = attention_of(model, engine.id, isa)
-    answer = _attended(answer, attended, kv, column)
+    weakest = cards.index(_weakest_card(column))
+    attention = [attention_of(model, engine.id, card.gpu.isa) for card in cards]
+    for card, executed, attended in zip(cards, everywhere, attention, strict=True):  # one card that refuses is enough
+        answer = _attended(_executed(answer, executed, card), attended, kv, card)
     speed = _speed(model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     runs = answer.verdict == "yes" and not any(absent(setting, each) for each in column)
@@ -184,8 +185,8 @@ def result_of(
         cards=column,
         fit=answer,
         speed=speed,
-        execution=executed,
-        attention=attended,
+        execution=everywhere[weakest],
+        attention=attention[weakest],
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
         launch=line(request, setting, workload, slots) if runs else None,
