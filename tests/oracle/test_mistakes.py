@@ -81,7 +81,8 @@ def test_04_sliding_layers_hold_their_window_and_what_the_runtime_adds() -> None
     kv = result("google/gemma-3-27b-it").fit.memory.kv
     assert kv.low == 2.90625 * GIB
     assert kv.high is not None
-    assert kv.high < 15.5 * GIB / 2
+    # vLLM keeps window and the two batches in flight, far from every token.
+    assert kv.high < 15.5 * GIB * 0.7
     assert result("google/gemma-3-27b-it", concurrency=8).verdict != "no"
 
 

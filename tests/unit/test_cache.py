@@ -20,7 +20,7 @@ from assay.types.runtime import KvFormat
 GIB = 2**30
 BF16 = KvFormat("bf16", 1, 2)
 Q8 = KvFormat("q8_0", 32, 34)
-VLLM = CachePolicy("batch", block_tokens=16, batched_tokens=8192)
+SGLANG = CachePolicy("share", paged=True)
 LLAMA = CachePolicy("cells", cell_padding=256, batched_tokens=512)
 
 
@@ -63,26 +63,9 @@ def test_block_scales_are_counted() -> None:
     assert kv_bytes(LLAMA_8B, 4096, 1, Q8, FULL_SIZE) == 32 * 4096 * 2 * 1024 * 34 // 32
 
 
-def test_a_paged_cache_rounds_each_sequence_up_to_whole_blocks() -> None:
-    assert tokens_kept(LLAMA_8B[0], 17, 3, VLLM) == 3 * 32
-
-
-def test_vllm_keeps_window_and_batch_of_a_sliding_layer() -> None:
-    sliding = GEMMA_3_27B[1]
-    assert tokens_kept(sliding, 131_072, 1, VLLM) == -(-(1023 + 8192) // 16) * 16 + 16
-    assert tokens_kept(sliding, 512, 1, VLLM) == 512
-
-
-def test_all_sequences_together_have_one_batch_in_flight() -> None:
-    sliding = GEMMA_3_27B[1]
-    assert tokens_kept(sliding, 131_072, 8, VLLM) == 8 * (1024 + 32) + 8192
-
-
-def test_vllm_pads_sliding_layers_to_groups_of_the_rarer_kind() -> None:
-    grouped = WINDOW_ONLY._replace(grouped=True)
-    padded = (GEMMA_3_27B[0], GEMMA_3_27B[1]._replace(count=60))
-    assert kv_bytes(GEMMA_3_27B, 4096, 1, BF16, grouped) == kv_bytes(padded, 4096, 1, BF16, WINDOW_ONLY)
-    assert kv_bytes(GPT_OSS_120B, 4096, 1, BF16, grouped) == kv_bytes(GPT_OSS_120B, 4096, 1, BF16, WINDOW_ONLY)
+def test_sglang_keeps_eight_tenths_of_the_tokens_of_a_windowed_layer() -> None:
+    assert tokens_kept(GEMMA_3_27B[1], 10_000, 3, SGLANG) == 24_000
+    assert tokens_kept(GEMMA_3_27B[0], 10_000, 3, SGLANG) == 30_000
 
 
 def test_llama_cpp_keeps_padded_cells_of_a_sliding_layer() -> None:
@@ -109,7 +92,7 @@ LAYERS = st.builds(
     st.sampled_from([64, 80, 128, 256]),
     st.integers(16, 8192),
 )
-POLICIES = st.sampled_from([WINDOW_ONLY, FULL_SIZE, VLLM, LLAMA])
+POLICIES = st.sampled_from([FULL_SIZE, LLAMA])
 
 
 @given(LAYERS, st.integers(1, 200_000), st.integers(1, 64), POLICIES)
@@ -134,15 +117,8 @@ def test_an_index_of_sparse_attention_is_cached_beside_the_latent() -> None:
     assert elements_per_token(sparse) == 512 + 64 + 128
     # Eight published start-up logs of GLM-5.1 with an FP8 cache: 61,464 B a token.
     assert kv_bytes((sparse,), 1, 1, KvFormat("fp8", 1, 1), WINDOW_ONLY) == 61_464
-
-
-def test_kinds_that_are_nearly_as_many_form_one_group() -> None:
-    grouped = WINDOW_ONLY._replace(grouped=True)
-    near = (attention("full", 10, 8, 64), attention("sliding", 12, 8, 64, 128))
-    assert kv_bytes(near, 64, 1, BF16, grouped) == kv_bytes(near, 64, 1, BF16, WINDOW_ONLY)
-    far = (attention("full", 10, 8, 64), attention("sliding", 13, 8, 64, 128))
-    padded = (far[0], far[1]._replace(count=20))
-    assert kv_bytes(far, 64, 1, BF16, grouped) == kv_bytes(padded, 64, 1, BF16, WINDOW_ONLY)
+    # In 16 bits the index stays FP8 where vLLM and SGLang lay it out: 2 x 576 + 132 B.
+    assert kv_bytes((sparse,), 1, 1, BF16, SGLANG) == 78 * (1152 + 132)
 
 
 def test_what_does_not_divide_is_rounded_up() -> None:

@@ -13,6 +13,7 @@ from assay.answers.log_kernels import selections_of
 from assay.cli.main import main
 from assay.errors import UnknownGpu, UnknownModel
 from assay.knowledge.catalog.logs import causes, kernel_path
+from assay.knowledge.catalog.runtimes import memory_at
 from assay.knowledge.catalog.sources import source
 from assay.observe.runtimes.read import read
 from assay.reason.agreement import outcome
@@ -113,7 +114,7 @@ def test_weights_left_in_host_memory_are_not_called_a_difference() -> None:
 
 def test_sglang_weights_and_cache_of_a_token() -> None:
     told = outcomes(ask("sglang-qwen3-14b", "Qwen3-14B", "L40S"))
-    assert (told["weights"], told["kv_per_token"], told["kv_room"]) == ("inside", "inside", "unknown")
+    assert [told[name] for name in ("weights", "kv_per_token", "kv_tokens", "kv_room")] == ["inside"] * 4
 
 
 def test_one_card_named_without_a_number_is_as_many_as_the_log_has_ranks() -> None:
@@ -193,8 +194,22 @@ def test_the_share_that_a_log_prints_is_the_one_predicted_for() -> None:
     assert half.available.value == pytest.approx(2 * (quarter.available.value or 0), rel=1e-6)
 
 
-def test_a_share_that_is_not_printed_may_be_the_old_default(tmp_path: Path) -> None:
+def test_a_share_that_is_not_printed_is_the_default_of_the_release(tmp_path: Path) -> None:
     path = changed("vllm-qwen2-7b-a100-80gb", ", 'gpu_memory_utilization': 0.25", "", tmp_path)
+    (result,) = answer(DiagnoseRequest(path, "Qwen3-14B", ("A100 80GB PCIe",))).results
+    assert result.available is not None
+    memory = memory_at("vllm", "0.10.1.1")
+    assert memory is not None
+    assert memory.fraction is not None
+    assert (memory.fraction.value, memory.graphs_counted) == (0.9, False)
+    shown = 81_920 * 2**20
+    assert 0.88 * shown < (result.available.value or 0) < 0.9 * shown
+
+
+def test_a_share_that_is_not_printed_by_an_unknown_release_may_be_the_old_default(tmp_path: Path) -> None:
+    path = changed("vllm-qwen2-7b-a100-80gb", ", 'gpu_memory_utilization': 0.25", "", tmp_path)
+    text = Path(path).read_text(encoding="utf-8").replace("0.10.1.1", "somebody's build")
+    Path(path).write_text(text, encoding="utf-8")
     (result,) = answer(DiagnoseRequest(path, "Qwen3-14B", ("A100 80GB PCIe",))).results
     assert result.available is not None
     assert (result.available.low or 0) < 0.91 * (result.available.high or 0) / 0.92

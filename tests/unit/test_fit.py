@@ -6,28 +6,35 @@ from hypothesis import strategies as st
 
 from assay.reason.memory import fit as fit_module
 from assay.reason.memory.fit import CardMemory, Need, Setting, available_memory, fit, need
-from assay.reason.memory.overhead import overhead, scheduler_load
+from assay.reason.memory.overhead import Load, growing_bytes, overhead, reserve_bytes, scheduler_load
 from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import message
 from assay.types.model import LayerGroup, Model, TensorGroup
 from assay.types.plan import Workload
 from assay.types.quantity import Quantity, exact, unknown
-from assay.types.runtime import Activation, ComputeBuffer, KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import (
+    Activation,
+    BlockPool,
+    ComputeBuffer,
+    KvFormat,
+    Runtime,
+    RuntimeMemory,
+    StaticReserve,
+    Tier,
+)
 
 GIB = 2**30
 BF16 = KvFormat("bf16", 1, 2)
 MEMORY = RuntimeMemory(
     fraction=exact(0.92, "ratio", "documented", "vllm"),
-    sliding="batch",
-    block_tokens=16,
+    fraction_of="all",
+    sliding="window",
     cell_padding=1,
-    batched_tokens=(2048, 8192),
-    sequences=(256, 1024),
     ubatch_tokens=0,
-    large_from=70 * GIB,
-    large_except=("a100",),
-    grouped=True,
-    hybrid_padding=1.5,
+    tiers=(Tier(0, (), 2048, 256, 256, 0), Tier(70 * GIB, ("a100",), 8192, 1024, 1024, 0)),
+    pool=BlockPool(16, 1.5, 2, 2, "requests"),
+    graphs_counted=True,
+    reserve=None,
     loaded={"mxfp4": Quantity(1.06, "ratio", "assumed", ("bound",), low=1.0, high=1.1)},
     video_architectures=frozenset({"sees_video"}),
     terms={"context": Quantity(0.4 * GIB, "B", "assumed", low=0.1 * GIB, high=0.8 * GIB)},
@@ -268,25 +275,74 @@ def test_several_cards_vision_and_video_cost_more() -> None:
     }
     memory = MEMORY._replace(terms=terms)
     seeing = (TensorGroup("vision", "bf16", 1, 1, 1, 2),)
-    assert overhead(model(), memory).value == 11
-    assert overhead(model(experts=8), memory).value == 21
-    assert overhead(model(), memory, 2).value == 111
-    assert overhead(model(groups=seeing), memory).value == 1011
-    assert overhead(model(groups=seeing, architecture="sees_video"), memory).value == 5011
+
+    def taken(what: Model, cards: int = 1, rules: RuntimeMemory = memory) -> float | None:
+        return overhead(what, rules, Load(2048, 1, 4096, cards, 50), 80 * GIB).value
+
+    assert taken(model()) == 11
+    assert taken(model(experts=8)) == 21
+    assert taken(model(), 2) == 111
+    assert taken(model(groups=seeing)) == 1011
+    assert taken(model(groups=seeing, architecture="sees_video")) == 5011
+    # Before 0.20 vLLM did not count the graphs that it was about to capture.
+    assert taken(model(), rules=memory._replace(graphs_counted=False)) == 1
 
 
-def test_caches_beside_recurrent_states_are_padded() -> None:
+RESERVE = StaticReserve(100, 2, 2048, 1000, 10, 5, 70, 9000, 60 * GIB, (0.5, 0.8, 1.0))
+STATIC = MEMORY._replace(fraction=None, reserve=RESERVE, pool=None, terms={}, sliding="share")
+
+
+def test_what_sglang_leaves_free_follows_its_rule() -> None:
+    load = Load(4096, 32, 8192, 2, 50)
+    assert reserve_bytes(model(), RESERVE, load, 24 * GIB) == (100 + 8192 + 2000 + 320 + 250,) * 3
+    short = load._replace(batched_tokens=1)
+    assert reserve_bytes(model(), RESERVE, short, 24 * GIB)[0] == 100 + 4096 + 2000 + 320 + 250
+    assert reserve_bytes(model(), RESERVE, short, 80 * GIB)[0] == 9000
+    latent = model(layers=(LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64),))
+    assert reserve_bytes(latent, RESERVE, load, 24 * GIB)[0] == 100 + 8192 + 2000 + 320 + 70
+    seeing = model(groups=(TensorGroup("vision", "bf16", 1, 1, 1, 2),))
+    low, _, high = reserve_bytes(seeing, RESERVE, load, 24 * GIB)
+    assert low == 10_862
+    assert high == 24 * GIB - (24 * GIB - 10_862) * 0.5
+
+
+def test_activations_count_beside_a_reserve_only_where_they_exceed_it() -> None:
+    load = Load(2048, 1, 4096, 1, 50)
+    without = growing_bytes(model(), MEMORY, load, 80 * GIB)
+    ample = STATIC._replace(reserve=RESERVE._replace(fixed=without[2]))
+    assert growing_bytes(model(), ample, load, 80 * GIB) == (0.0, 0.0, 0.0)
+    tight = STATIC._replace(fraction=exact(1.0, "ratio", "documented"))
+    assert growing_bytes(model(), tight, load, 80 * GIB) == without
+
+
+def test_a_share_that_was_asked_for_is_kept_instead_of_the_rule() -> None:
+    asked = STATIC._replace(fraction=exact(0.75, "ratio", "documented"))
+    assert overhead(model(), asked, Load(2048, 1, 4096, 1, 50), 80 * GIB).value == 20 * GIB
+
+
+def test_a_share_of_the_rest_leaves_room_unused_beside_the_cache() -> None:
+    rest = MEMORY._replace(fraction=exact(0.9, "ratio", "documented"), fraction_of="rest", pool=None)
+    grown = need(Setting(model(), VLLM._replace(memory=rest), card(), BF16), 8192, 2)
+    assert grown.spare == pytest.approx(grown.kv / 9)
+    assert grown.high == grown.kv + grown.activation[1] + grown.spare
+    found = fit(Setting(model(), VLLM._replace(memory=rest), card(), BF16), Workload(8192, 2, 1024))
+    free, used = found.memory.free, found.memory.total
+    assert found.memory.available.value == (24 - 0.5) * GIB
+    assert free.value == pytest.approx((found.memory.available.value or 0) - (used.value or 0))
+
+
+def test_recurrent_states_take_whole_blocks_of_the_pool() -> None:
     hybrid = (LayerGroup("full", 2, 4, 4, 64, 64), LayerGroup("linear", 6, 4, state_size=1000))
-    plain = need(Setting(model(layers=hybrid[:1]), VLLM, card(), BF16), 1024, 1)
-    padded = need(Setting(model(layers=hybrid), VLLM, card(), BF16), 1024, 1)
-    assert padded.kv == plain.kv * 1.5
+    grown = need(Setting(model(layers=hybrid), VLLM, card(), BF16), 1024, 5)
+    block = 2 * 16 * 4 * 128 * 2
+    assert grown.state == (5 * 6000, 5 * 3 * 2 * block)
+    assert grown.kv == 5 * 64 * block
+    assert grown.spare == block  # one block is never used
 
 
 def test_latent_attention_keeps_scores_in_llama_cpps_buffer() -> None:
     compute = ComputeBuffer((0, 0, 0), (0, 0, 0), (0, 0.5, 1.0), (0, 0, 0), ("bound",))
-    memory = MEMORY._replace(
-        activation=None, compute=compute, batched_tokens=(0, 0), ubatch_tokens=512, sequences=(0, 0)
-    )
+    memory = MEMORY._replace(activation=None, compute=compute, ubatch_tokens=512, tiers=(), pool=None)
     engine = VLLM._replace(memory=memory, split="layer")
     latent = (LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64),)
     assert need(Setting(model(layers=latent), engine, card(), BF16), 1024, 1).activation[1] == 512 * 1024 * 128 * 4

@@ -86,10 +86,13 @@ def test_what_does_not_fit_has_no_command(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_what_is_not_certain_is_printed_with_its_reason_and_exit_3(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["launch", "Qwen3-8B", "--gpu", "5090", "--runtime", "sglang"]) == 3
+    assert (
+        main(["launch", "gemma-3-27b-it", "--gpu", "RTX PRO 6000 Blackwell Workstation Edition", "--runtime", "sglang"])
+        == 3
+    )
     page = capsys.readouterr().out
-    assert "sglang.launch_server --model-path Qwen/Qwen3-8B" in page
-    assert "not known yet" in page
+    assert "sglang.launch_server --model-path google/gemma-3-27b-it" in page
+    assert "too close" in page
 
 
 def test_what_fits_exits_0(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,13 @@ from assay.knowledge.catalog.logs import tolerance
 from assay.observe.runtimes.llama_cpp_log import is_host
 from assay.reason.agreement import Outcome, outcome
 from assay.reason.memory.cache import FIXED, WINDOWED
-from assay.reason.memory.fit import fit
+from assay.reason.memory.capacity import kv_room
+from assay.reason.memory.fit import capacity_of, fit
+from assay.reason.memory.overhead import fixed_terms
 from assay.reason.memory.weights import loaded_weights
 from assay.types.log import BufferKind, LogBuffer, LogFigure, ServerLog
 from assay.types.message import message
-from assay.types.plan import Fit
+from assay.types.plan import Capacity, Fit
 from assay.types.quantity import Quantity, derive, total, unknown
 
 HOST_SHARE = 0.1
@@ -103,7 +105,7 @@ class Compared:
                 _row("weights", self._seen(log.weights), plan.weights if plan else self._missing(), log.weights.line)
             )
         if log.kv_memory is not None:
-            predicted = self._kv_room()
+            predicted = kv_room(plan) if plan else self._missing()
             rows.append(_row("kv_room", self._seen(log.kv_memory), predicted, log.kv_memory.line))
         if log.kv_memory is not None and log.kv_tokens is not None and log.kv_tokens.value > 0:
             rows.append(self._per_token(log.kv_memory, log.kv_tokens))
@@ -116,24 +118,6 @@ class Compared:
         if log.graphs is not None:
             rows.append(_row("graphs", self._seen(log.graphs), self._graphs(), log.graphs.line))
         return [*rows, *self._whole()]
-
-    def _kv_room(self) -> Quantity:
-        """What is left for the cache: the runtime's allowance less weights, activations and its own memory."""
-        if self.fit is None:
-            return self._missing()
-        plan = self.fit.memory
-        return derive(
-            "B",
-            "available - weights - activations - runtime overhead",
-            [
-                ("available", plan.available),
-                ("weights", plan.weights),
-                ("activations", plan.activation),
-                ("runtime overhead", plan.overhead),
-            ],
-            lambda room, weights, peak, own: room - weights - peak - own,
-            rising=(True, False, False, False),
-        )
 
     def _per_token(self, memory: LogFigure, tokens: LogFigure) -> LogRow:
         seen = derive(
@@ -158,45 +142,33 @@ class Compared:
         )
         return _row("kv_per_token", seen, predicted)
 
-    def _most(self, unit: str, factor: int) -> Quantity:
-        """The most sequences that fit, or the tokens of all of them; a fraction of one more may fit as well."""
+    def _capacity(self) -> Capacity | None:
+        """What the log should say of the memory for the cache: of the memory that it names, else of the predicted."""
         if self.asked is None or self.fit is None:
-            return _unpredicted("no_model", unit)
-        if not self.asked.kv_known:
-            return _unpredicted("kv_type", unit)
-        most = self.fit.max_concurrency
-        if most.value is None:
-            return unknown(unit, most.note or message("unknown.total"))
-        return Quantity(
-            most.value * factor,
-            unit,
-            "derived",
-            most.sources,
-            low=(most.lowest or 0) * factor,
-            high=((most.highest or 0) + 1) * factor,
-            weakest=most.weakest,
-            weakest_share=most.weakest_share,
-            formula="most sequences of the stated context that fit"
-            if factor == 1
-            else "most sequences of the stated context that fit x their tokens",
-            inputs=(("most sequences", most),),
-        )
+            return None
+        if self.log.kv_memory is None or self.log.kv_memory.value <= 0:
+            return self.fit.capacity
+        return capacity_of(self.asked.setting, self.asked.workload, self._seen(self.log.kv_memory))
 
     def _reach(self) -> list[LogRow]:
-        log, rows = self.log, []
-        if log.kv_tokens is not None:
-            context = 1 if self.asked is None else self.asked.workload.context
-            predicted = _unpredicted("hybrid_tokens", "token") if self.hybrid() else self._most("token", context)
-            rows.append(_row("kv_tokens", self._seen(log.kv_tokens, "token"), predicted, log.kv_tokens.line))
-        if log.concurrency is not None:
-            seen = self._seen(log.concurrency, "sequence")
-            rows.append(_row("concurrency", seen, self._most("sequence", 1), log.concurrency.line))
+        log, rows, held = self.log, [], self._capacity()
+        for name, unit, figure in (("kv_tokens", "token", log.kv_tokens), ("concurrency", "sequence", log.concurrency)):
+            if figure is None:
+                continue
+            if self.asked is None or held is None:
+                predicted = _unpredicted("no_model", unit)
+            elif not self.asked.kv_known:
+                predicted = _unpredicted("kv_type", unit)
+            else:
+                predicted = held.tokens if name == "kv_tokens" else held.requests
+            rows.append(_row(name, self._seen(figure, unit), predicted, figure.line))
         return rows
 
     def _graphs(self) -> Quantity:
-        if self.fit is None:
+        setting = None if self.asked is None else self.asked.setting
+        if setting is None or setting.runtime.memory is None:
             return self._missing()
-        terms = dict(self.fit.memory.overhead.inputs)
+        terms = fixed_terms(setting.model, setting.runtime.memory, setting.card.cards)
         return terms.get("graphs", self._missing())
 
     def _whole(self) -> list[LogRow]:

@@ -4,14 +4,14 @@ from typing import NamedTuple
 
 from assay.answers.asked import DEFAULT_PROMPT, MAX_CARDS, CardCount, kv_of
 from assay.errors import UsageError
-from assay.knowledge.catalog.runtimes import runtime, term
+from assay.knowledge.catalog.runtimes import memory_at, runtime, term
 from assay.reason.memory.fit import CardMemory, Setting
 from assay.types.log import LogFigure, ServerLog
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.plan import Workload
 from assay.types.quantity import ASKED, Quantity, exact, unknown
-from assay.types.runtime import Runtime
+from assay.types.runtime import Runtime, RuntimeMemory
 
 KV_TYPES = {
     "auto": None,
@@ -26,6 +26,8 @@ KV_TYPES = {
 """Names of a KV type in logs -> the catalogue's; None is the runtime's default."""
 OLD_DEFAULT = 0.9
 """vLLM's share of a card's memory before the catalogue's version; a log that does not print it may mean either."""
+ANY_RELEASE = "0"
+"""A log without a version may be of any release: what the oldest did is told with the widest interval."""
 
 
 class Asked(NamedTuple):
@@ -41,31 +43,44 @@ def _whole(figure: LogFigure | None, default: int) -> int:
     return default if figure is None else max(1, min(1 << 30, round(figure.value)))
 
 
-def _fraction(log: ServerLog, default: Quantity) -> Quantity:
+def _fraction(log: ServerLog, default: Quantity, *, dated: bool) -> Quantity:
+    """The share of memory that a log names, or the default of its version; of an unknown version, either default."""
     if log.utilization is not None and 0 < log.utilization.value <= 1:
         return exact(log.utilization.value, "ratio", "reported", ASKED)
+    if dated:
+        return default
     ends = (min(OLD_DEFAULT, default.lowest or OLD_DEFAULT), max(OLD_DEFAULT, default.highest or OLD_DEFAULT))
     return Quantity(default.value, "ratio", "assumed", default.sources, low=ends[0], high=ends[1])
 
 
-def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
-    """The runtime with the log's own batch, slots and share of memory."""
-    memory = engine.memory
-    if memory is None:
-        return engine
-    if memory.fraction is not None:
-        memory = memory._replace(fraction=_fraction(log, memory.fraction))
+def _scheduled(memory: RuntimeMemory, log: ServerLog) -> RuntimeMemory:
+    """The scheduler's defaults with the log's own batch and slots."""
     if log.batched_tokens is not None:
         tokens = _whole(log.batched_tokens, 1)
-        memory = (
-            memory._replace(ubatch_tokens=tokens)
-            if memory.ubatch_tokens
-            else memory._replace(batched_tokens=(tokens, tokens))
-        )
-    if log.sequences is not None and log.runtime != "llama.cpp":
+        if memory.ubatch_tokens:
+            memory = memory._replace(ubatch_tokens=tokens)
+        memory = memory._replace(tiers=tuple(tier._replace(batched_tokens=tokens) for tier in memory.tiers))
+    if log.sequences is not None:
         slots = _whole(log.sequences, 1)
-        memory = memory._replace(sequences=(slots, slots))
-    return engine._replace(memory=memory)
+        tiers = tuple(tier._replace(sequences=slots, wide_sequences=slots) for tier in memory.tiers)
+        memory = memory._replace(tiers=tiers)
+    return memory
+
+
+def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
+    """The runtime of the log's version with the log's own batch, slots and share of memory."""
+    dated = log.version is not None and log.version.text[:1].isdigit()
+    memory = engine.memory
+    if dated and log.version is not None:
+        memory = memory_at(log.runtime, log.version.text)
+    elif memory is not None and memory.reserve is not None:
+        memory = memory_at(log.runtime, ANY_RELEASE)
+    if memory is None:
+        return engine
+    if memory.fraction is not None or (memory.reserve is not None and log.utilization is not None):
+        default = memory.fraction or unknown("ratio", message("unknown.fraction"))
+        memory = memory._replace(fraction=_fraction(log, default, dated=dated or memory.reserve is not None))
+    return engine._replace(memory=_scheduled(memory, log))
 
 
 def _workload(log: ServerLog, model: Model) -> tuple[int, int]:

@@ -27,11 +27,14 @@ def _said(code: str, language: Language) -> str | None:
 def phrase(text: str, language: Language) -> str:
     """A formula or an input's name in a language.
 
-    `experts, bf16` is a role and its format, `full: tokens kept` a kind of layer and a phrase, `full layers` the kind.
+    `experts, bf16` is a role and its format, `full: tokens kept` a kind of layer and a phrase, `full layers` the kind,
+    `context + graphs` a sum of phrases.
     """
     words = _said(code_of(text), language)
     if words is not None:
         return words
+    if " + " in text and all(said := [_said(code_of(part), language) for part in text.split(" + ")]):
+        return " + ".join(filter(None, said))
     role, comma, rest = text.partition(", ")
     if comma and (words := _said(f"role.{role}", language)):
         return f"{words}, {rest}"

@@ -41,6 +41,19 @@ class MemoryPlan(NamedTuple):
     host: Quantity
 
 
+class Capacity(NamedTuple):
+    """What a runtime that fills its memory with cache has room for, as its start-up log will say.
+
+    Attributes:
+        room: bytes of cache on each card.
+        tokens: tokens that the log prints; requests: sequences of the stated context at once.
+    """
+
+    room: Quantity
+    tokens: Quantity
+    requests: Quantity
+
+
 class Fit(NamedTuple):
     """The verdict of a memory plan and how far it could be stretched."""
 
@@ -50,6 +63,7 @@ class Fit(NamedTuple):
     max_concurrency: Quantity
     copies: Quantity
     reasons: tuple[Message, ...]
+    capacity: Capacity | None = None
 
 
 class Prediction(NamedTuple):

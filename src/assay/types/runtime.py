@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from assay.types.quantity import Quantity
 
-SlidingPolicy = Literal["window", "batch", "cells", "full"]
+SlidingPolicy = Literal["window", "share", "cells", "full"]
 Split = Literal["tensor", "layer"]
 """How several cards share a model: every layer over all cards, or whole layers on each."""
 Bounds = tuple[float, float, float]
@@ -38,33 +38,86 @@ class ComputeBuffer(NamedTuple):
     sources: tuple[str, ...]
 
 
+class BlockPool(NamedTuple):
+    """vLLM's pool of KV blocks.
+
+    Attributes:
+        tokens: of a block, unless recurrent states lengthen it.
+        near: kinds of layers whose counts differ by less than this factor are padded to the larger one.
+        states: blocks of a request in a group of recurrent layers.
+        batches: batches that may be in flight at once.
+        printed: whether the log counts tokens by requests of the full context, or by blocks over groups.
+    """
+
+    tokens: int
+    near: float
+    states: int
+    batches: int
+    printed: Literal["requests", "blocks"]
+
+
+class Tier(NamedTuple):
+    """The scheduler's defaults on devices from `from_bytes` of memory on, but for GPU ids that start `excepted`.
+
+    `wide_sequences` hold where four or more cards share a model; `graphs` are the prefill graphs captured by default.
+    """
+
+    from_bytes: float
+    excepted: tuple[str, ...]
+    batched_tokens: int
+    sequences: int
+    wide_sequences: int
+    graphs: int
+
+
+class StaticReserve(NamedTuple):
+    """What SGLang leaves free beside weights and caches, by its own rule; all in bytes.
+
+    Attributes:
+        fixed, per_token, per_card, per_sequence, per_graph: summed, tokens of a batch counted as at least `tokens`.
+        latent: in place of the prefill graphs, where attention is latent.
+        floor: the least on devices of more than `floor_from`.
+        vision: share of what is left that a vision tower leaves, (least, usual, most).
+    """
+
+    fixed: float
+    per_token: float
+    tokens: int
+    per_card: float
+    per_sequence: float
+    per_graph: float
+    latent: float
+    floor: float
+    floor_from: float
+    vision: Bounds
+
+
 class RuntimeMemory(NamedTuple):
     """What a runtime does with a card's memory.
 
     Attributes:
         fraction: share of the memory a process sees that the runtime allows itself.
+        fraction_of: what the share is of: `all` that a process sees, or the `rest` that all but the cache leaves.
         sliding: how much of a sliding layer's cache it keeps.
-        block_tokens: KV block of a paged cache; cell_padding: padding of a contiguous one.
-        batched_tokens, sequences: scheduler defaults (small card, large card); ubatch_tokens: llama.cpp's micro-batch.
-        grouped: whether windowed layers are padded to whole groups of layers.
-        hybrid_padding: factor on caches beside recurrent states, whose pages they are padded to.
+        cell_padding: padding of a contiguous cache; ubatch_tokens: llama.cpp's micro-batch.
+        tiers: scheduler defaults by the size of the device; empty where a batch is the whole prompt.
+        pool: the blocks of a paged cache.
+        graphs_counted: whether captured graphs are estimated before the cache is sized, and taken from it.
+        reserve: what is left free beside weights and caches, where the runtime has a rule.
         loaded: bytes in memory over bytes in the file, by weight format, where they differ.
         video_architectures: architectures whose vision tower is profiled with video.
-        large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
         terms: fixed terms by name; activation, compute: the terms that depend on the model.
     """
 
     fraction: Quantity | None
+    fraction_of: Literal["all", "rest"]
     sliding: SlidingPolicy
-    block_tokens: int
     cell_padding: int
-    batched_tokens: tuple[int, int]
-    sequences: tuple[int, int]
     ubatch_tokens: int
-    large_from: float
-    large_except: tuple[str, ...]
-    grouped: bool
-    hybrid_padding: float
+    tiers: tuple[Tier, ...]
+    pool: BlockPool | None
+    graphs_counted: bool
+    reserve: StaticReserve | None
     loaded: dict[str, Quantity]
     video_architectures: frozenset[str]
     terms: dict[str, Quantity]

@@ -1,5 +1,6 @@
 """Runtimes and KV formats of the catalogue."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -8,7 +9,19 @@ from assay.knowledge import store
 from assay.knowledge.catalog.figures import quantity
 from assay.types.message import message
 from assay.types.quantity import Quantity
-from assay.types.runtime import Activation, Bounds, ComputeBuffer, KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import (
+    Activation,
+    BlockPool,
+    Bounds,
+    ComputeBuffer,
+    KvFormat,
+    Runtime,
+    RuntimeMemory,
+    StaticReserve,
+    Tier,
+)
+
+NUMBERS = re.compile(r"\d+")
 
 
 def _bounds(values: list[float], factor: float = 1.0) -> Bounds:
@@ -34,23 +47,54 @@ def _compute(body: dict[str, Any] | None) -> ComputeBuffer | None:
     )
 
 
+def _tier(body: dict[str, Any]) -> Tier:
+    sequences = body["sequences"]
+    return Tier(
+        from_bytes=body.get("from_gib", 0) * 2**30,
+        excepted=tuple(body.get("except", [])),
+        batched_tokens=body["batched_tokens"],
+        sequences=sequences,
+        wide_sequences=body.get("wide_sequences", sequences),
+        graphs=body.get("graphs", 0),
+    )
+
+
+def _pool(body: dict[str, Any] | None) -> BlockPool | None:
+    if body is None:
+        return None
+    return BlockPool(body["tokens"], body["near"], body["states"], body["batches"], body["printed"])
+
+
+def _reserve(body: dict[str, Any] | None) -> StaticReserve | None:
+    if body is None:
+        return None
+    return StaticReserve(
+        fixed=body["fixed_mib"] * 2**20,
+        per_token=body["per_token_mib"] * 2**20,
+        tokens=body["tokens"],
+        per_card=body["per_card_mib"] * 2**20,
+        per_sequence=body["per_sequence_mib"] * 2**20,
+        per_graph=body["per_graph_mib"] * 2**20,
+        latent=body["latent_mib"] * 2**20,
+        floor=body["floor_gib"] * 2**30,
+        floor_from=body["floor_from_gib"] * 2**30,
+        vision=_bounds(body["vision"]),
+    )
+
+
 def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
     if body is None:
         return None
-    batched = body.get("batched_tokens", [0, 0])
-    sequences = body.get("sequences", [0, 0])
     return RuntimeMemory(
         fraction=quantity(body["fraction"], "ratio", "unknown.fraction") if "fraction" in body else None,
+        fraction_of=body.get("fraction_of", "all"),
         sliding=body["sliding"],
-        block_tokens=body.get("block_tokens", 1),
         cell_padding=body.get("cell_padding", 1),
-        batched_tokens=(batched[0], batched[1]),
-        sequences=(sequences[0], sequences[1]),
         ubatch_tokens=body.get("ubatch_tokens", 0),
-        large_from=body.get("large_from_gib", 0) * 2**30,
-        large_except=tuple(body.get("large_except", [])),
-        grouped=bool(body.get("grouped", False)),
-        hybrid_padding=body.get("hybrid_padding", 1.0),
+        tiers=tuple(map(_tier, body.get("tiers", []))),
+        pool=_pool(body.get("pool") or None),
+        graphs_counted=bool(body.get("graphs_counted", True)),
+        reserve=_reserve(body.get("reserve")),
         loaded={name: quantity(term, "ratio", "unknown.term") for name, term in body.get("loaded", {}).items()},
         video_architectures=frozenset(body.get("video_architectures", [])),
         terms={name: quantity(term, "B", "unknown.term") for name, term in body.get("terms", {}).items()},
@@ -58,6 +102,29 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         compute=_compute(body.get("compute")),
         sources=tuple(body.get("sources", [])),
     )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The numbers of a version, for comparison; a development build counts as the release it leads to."""
+    return tuple(int(number) for number in NUMBERS.findall(version)[:3])
+
+
+def memory_at(name: str, version: str) -> RuntimeMemory | None:
+    """What an earlier release of a runtime does with memory: the present one's entry with what was otherwise then.
+
+    Raises:
+        UsageError: no such runtime.
+    """
+    runtime(name)
+    body = (store.entry("runtime", name.strip().lower()) or {}).get("memory")
+    if body is None:
+        return None
+    asked = _release(version)
+    for change in body.get("before", []):  # newest first, each holds for every earlier release
+        if asked and asked < _release(change["version"]):
+            pool = body.get("pool", {}) | change.get("pool", {})
+            body = body | {key: value for key, value in change.items() if key != "version"} | {"pool": pool}
+    return _memory(body)
 
 
 def runtime(name: str) -> Runtime:

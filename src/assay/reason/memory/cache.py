@@ -17,23 +17,23 @@ FIXED = frozenset({"linear", "mamba"})
 
 
 class CachePolicy(NamedTuple):
-    """How a runtime lays out a cache.
+    """How a runtime lays out a contiguous cache; paged pools are in `vllm_cache`.
 
     Attributes:
         sliding: how much of a windowed layer it keeps.
-        block_tokens: tokens of a paged block; the last block of a sequence is whole.
         cell_padding: cells are padded to this.
         batched_tokens: tokens in flight, over all sequences, that a windowed layer holds besides its window.
-        grouped: windowed layers are padded to whole groups, as large as the rarer kind of layer.
+        paged: rows are laid out as vLLM and SGLang do.
     """
 
     sliding: SlidingPolicy
-    block_tokens: int = 1
     cell_padding: int = 1
     batched_tokens: int = 0
-    grouped: bool = False
+    paged: bool = False
 
 
+SLIDING_SHARE = 0.8
+"""Tokens of SGLang's pool for windowed layers over those of its pool for full ones (swa_full_tokens_ratio)."""
 WINDOW_ONLY = CachePolicy("window")
 FULL_SIZE = CachePolicy("full")
 
@@ -54,22 +54,17 @@ def elements_per_token(layer: LayerGroup) -> int:
 def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePolicy) -> int:
     """Token slots that one layer holds for all sequences of `context` tokens each."""
     if layer.kind in GROWING:
-        per_sequence = _padded(context, policy.block_tokens)
-        return _padded(per_sequence * sequences, policy.cell_padding)
+        return _padded(context * sequences, policy.cell_padding)
     if layer.kind not in WINDOWED:
         return 0
     window = layer.window or context
     if policy.sliding == "full":
-        return _padded(_padded(context, policy.block_tokens) * sequences, policy.cell_padding)
+        return _padded(context * sequences, policy.cell_padding)
+    if policy.sliding == "share":
+        return ceil(context * sequences * SLIDING_SHARE)
     if policy.sliding == "cells":
         cells = min(context * sequences, window * sequences + policy.batched_tokens)
         return _padded(cells, policy.cell_padding)
-    if policy.sliding == "batch":
-        # One sequence may have a whole batch in flight; together they have no more than one.
-        longest = _padded(context, policy.block_tokens) * sequences
-        alone = _padded(min(window - 1 + policy.batched_tokens, context), policy.block_tokens) + policy.block_tokens
-        resting = _padded(window - 1, policy.block_tokens) + 2 * policy.block_tokens
-        return min(longest, alone * sequences, resting * sequences + policy.batched_tokens)
     return min(window, context) * sequences
 
 
@@ -77,37 +72,26 @@ SCALE_BLOCK, SCALE_BYTES = 128, 4
 """FP8 caches of sparse attention keep one FP32 scale for 128 elements."""
 
 
-def row_bytes(layer: LayerGroup, kv: KvFormat) -> float:
+def row_bytes(layer: LayerGroup, kv: KvFormat, *, paged: bool = False) -> float:
     """Bytes that one kept token takes in one layer.
 
-    A latent cache with an index for sparse attention has a layout of its own in FP8: latent and index in FP8 with their
-    scales, the rotary part in 16 bits (512 + 16 + 128 B and 128 + 4 B for DeepSeek-V3.2 and GLM-5).
+    vLLM and SGLang (`paged`) keep the index of sparse attention in FP8 whatever the cache is kept in, and a latent
+    cache beside it has a layout of its own in FP8: the latent in FP8 with its scales, the rotary part in 16 bits
+    (512 + 16 + 128 B and 128 + 4 B for DeepSeek-V3.2 and GLM-5).
     """
-    if layer.kind == "mla" and layer.index_dim and kv.id == "fp8":
-        scaled = layer.latent_dim + layer.index_dim
-        return scaled + scaled / SCALE_BLOCK * SCALE_BYTES + 2 * layer.rope_dim
-    return elements_per_token(layer) * kv.block_bytes / kv.block
-
-
-def _padded_counts(layers: tuple[LayerGroup, ...]) -> tuple[LayerGroup, ...]:
-    """Layers in groups as vLLM forms them: as many as the rarer kind has, or all if the kinds are nearly as many."""
-    growing = sum(layer.count for layer in layers if layer.kind in GROWING)
-    windowed = sum(layer.count for layer in layers if layer.kind in WINDOWED)
-    if not growing or not windowed or max(growing, windowed) < 1.25 * min(growing, windowed):
-        return layers
-    group = min(growing, windowed)
-    factor = _padded(windowed, group) / windowed, _padded(growing, group) / growing
-    return tuple(
-        layer._replace(count=ceil(layer.count * factor[layer.kind in GROWING])) if elements_per_token(layer) else layer
-        for layer in layers
-    )
+    if layer.kind != "mla" or not layer.index_dim or not (paged or kv.id == "fp8"):
+        return elements_per_token(layer) * kv.block_bytes / kv.block
+    index = layer.index_dim * (1 + SCALE_BYTES / SCALE_BLOCK)
+    if kv.id == "fp8":
+        return layer.latent_dim * (1 + SCALE_BYTES / SCALE_BLOCK) + 2 * layer.rope_dim + index
+    return (layer.latent_dim + layer.rope_dim) * kv.block_bytes / kv.block + index
 
 
 def kv_bytes(layers: tuple[LayerGroup, ...], context: int, sequences: int, kv: KvFormat, policy: CachePolicy) -> int:
     """Bytes of the growing and windowed caches of all layers for all sequences."""
     total = 0.0
-    for layer in _padded_counts(layers) if policy.grouped else layers:
-        row = row_bytes(layer, kv)
+    for layer in layers:
+        row = row_bytes(layer, kv, paged=policy.paged)
         if row:
             total += layer.count * tokens_kept(layer, context, sequences, policy) * row
     return ceil(total)

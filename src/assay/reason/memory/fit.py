@@ -8,17 +8,19 @@ pessimistic need fits, *no* if even the optimistic need does not, *unknown* betw
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from math import ceil, isqrt
+from math import isqrt
 from typing import NamedTuple
 
 from assay.reason.memory import overhead as extra
-from assay.reason.memory.cache import FIXED, WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
+from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
+from assay.reason.memory.capacity import capacity, kv_room
 from assay.reason.memory.objections import objection
-from assay.reason.memory.trace import Inputs, cache_inputs
+from assay.reason.memory.trace import Inputs, cache_inputs, pool_inputs
+from assay.reason.memory.vllm_cache import Pool, blocks_together, pool_of
 from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model
-from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
+from assay.types.plan import Capacity, Fit, MemoryPlan, Verdict, Workload
 from assay.types.quantity import Quantity, derive, total, unknown
 from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
 
@@ -29,6 +31,8 @@ NEAR = 4
 UNSTATED_CONTEXT = 1 << 20
 """Where a checkpoint does not say how long its context may be, a search for the largest ends here."""
 KV_FORMULA = "sum over kinds of layers: layers x tokens kept x elements per token x bytes per element"
+POOL_FORMULA = "blocks that the sequences take x bytes of a block in all layers of a group"
+STATE_FORMULA = "fixed state per layer x layers x sequences"
 
 
 class CardMemory(NamedTuple):
@@ -50,12 +54,34 @@ class Setting(NamedTuple):
 
 
 class Need(NamedTuple):
-    """Bytes on one card for a context and a number of sequences; intervals are (low, high)."""
+    """Bytes on one card for a context and a number of sequences; intervals are (low, high).
+
+    `spare` is what the runtime leaves unused beside the cache: a block of its pool, or a share of the cache.
+    """
 
     kv: int
     kv_window: int
-    state: int
+    state: tuple[int, int]
     activation: tuple[float, float]
+    spare: float = 0.0
+
+    @property
+    def low(self) -> float:
+        """The least that grows with context and sequences."""
+        return self.kv_window + self.state[0] + self.activation[0]
+
+    @property
+    def high(self) -> float:
+        """The most that grows with context and sequences."""
+        return self.kv + self.state[1] + self.activation[1] + self.spare
+
+
+class Prepared(NamedTuple):
+    """A setting with what does not change with context and sequences: the fullest card's layers, and its pool."""
+
+    setting: Setting
+    layers: tuple[LayerGroup, ...]
+    pool: Pool | None
 
 
 def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int) -> extra.Load:
@@ -69,36 +95,53 @@ def divided(setting: Setting) -> tuple[LayerGroup, ...]:
     return divide(setting.model.layers, setting.card.cards)
 
 
+def prepare(setting: Setting) -> Prepared:
+    """The setting made ready for many contexts and numbers of sequences."""
+    layers, memory = divided(setting), setting.runtime.memory
+    terms = None if memory is None else memory.pool
+    return Prepared(setting, layers, None if terms is None else pool_of(layers, setting.kv, terms))
+
+
 def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
-    return CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped)
+    return CachePolicy(memory.sliding, memory.cell_padding, load.batched_tokens, paged=bool(memory.tiers))
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
     """What grows with context and sequences, on plain numbers."""
-    memory = setting.runtime.memory
-    layers = divided(setting)
-    window = kv_bytes(layers, context, sequences, setting.kv, WINDOW_ONLY)
+    return _need(prepare(setting), context, sequences)
+
+
+def _caches(prepared: Prepared, memory: RuntimeMemory, load: extra.Load, sequences: int) -> tuple[int, tuple[int, int]]:
+    """(bytes of caches, bytes of states as (low, high)) as the runtime lays them out."""
+    layers, pool = prepared.layers, prepared.pool
+    states = state_bytes(layers, sequences)
+    if pool is None or memory.pool is None:
+        cached = kv_bytes(layers, load.context, sequences, prepared.setting.kv, _policy(memory, load))
+        return cached, (states, states)
+    blocks, held = blocks_together(pool, memory.pool, load.context, sequences, load.batched_tokens)
+    return pool.block_bytes * blocks, (states, max(states, pool.block_bytes * held))
+
+
+def _need(prepared: Prepared, context: int, sequences: int) -> Need:
+    setting, memory = prepared.setting, prepared.setting.runtime.memory
     if memory is None:
-        return Need(window, window, state_bytes(layers, sequences), (0.0, 0.0))
+        window = kv_bytes(prepared.layers, context, sequences, setting.kv, WINDOW_ONLY)
+        states = state_bytes(prepared.layers, sequences)
+        return Need(window, window, (states, states), (0.0, 0.0))
     load = _load(setting, memory, context, sequences)
-    policy = _policy(memory, load)
-    activation = (0.0, 0.0)
-    if memory.activation is not None:
-        low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
-        activation = (low, high)
-    elif memory.compute is not None:
-        low, _, high = extra.compute_bytes(setting.model, memory.compute, load)
-        activation = (low, high)
-    allocated = kv_bytes(layers, context, sequences, setting.kv, policy)
-    if memory.hybrid_padding != 1 and any(layer.kind in FIXED for layer in layers):
-        allocated = ceil(allocated * memory.hybrid_padding)
-    return Need(allocated, min(window, allocated), state_bytes(layers, sequences), activation)
+    window = kv_bytes(prepared.layers, context, sequences, setting.kv, WINDOW_ONLY._replace(paged=bool(memory.tiers)))
+    cached, states_kept = _caches(prepared, memory, load, sequences)
+    low, _, high = extra.growing_bytes(setting.model, memory, load, extra.process_bytes(setting.card.usable))
+    spare = 0.0 if prepared.pool is None else float(prepared.pool.block_bytes)  # one block of the pool is never used
+    if memory.fraction_of == "rest" and memory.fraction is not None:
+        spare = (cached + states_kept[1]) * (1 / (memory.fraction.lowest or 1.0) - 1)
+    return Need(cached, min(window, cached), states_kept, (low, high), spare)
 
 
 def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity:
     """Bytes that the runtime allows itself on one card: its fraction of (driver's total - CUDA's reserve)."""
     inputs = [("memory shown by the driver", card.usable), ("kept by CUDA", card.reserve)]
-    if memory is None or memory.fraction is None:
+    if memory is None or memory.fraction is None or memory.fraction_of != "all":
         formula = "memory shown by the driver - kept by CUDA"
         return derive("B", formula, inputs, lambda shown, kept: shown - kept, rising=(True, False))
     return derive(
@@ -126,32 +169,49 @@ def _described(model: Model, value: float, formula: str, low: float | None = Non
     )
 
 
-def _cache_inputs(setting: Setting, context: int, sequences: int) -> Inputs:
-    memory = setting.runtime.memory
-    policy = WINDOW_ONLY if memory is None else _policy(memory, _load(setting, memory, context, sequences))
-    return cache_inputs(divided(setting), (context, sequences), setting.kv, policy, setting.model.weights.sources)
+def _cache_inputs(prepared: Prepared, context: int, sequences: int) -> Inputs:
+    setting, memory = prepared.setting, prepared.setting.runtime.memory
+    sources = setting.model.weights.sources
+    if memory is None:
+        return cache_inputs(prepared.layers, (context, sequences), setting.kv, WINDOW_ONLY, sources)
+    load = _load(setting, memory, context, sequences)
+    if prepared.pool is not None and memory.pool is not None:
+        blocks, _ = blocks_together(prepared.pool, memory.pool, context, sequences, load.batched_tokens)
+        return pool_inputs(prepared.pool, blocks, memory.sources, sources)
+    return cache_inputs(prepared.layers, (context, sequences), setting.kv, _policy(memory, load), sources)
 
 
-def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
+def _extras(setting: Setting, workload: Workload, every: Need) -> tuple[Quantity, Quantity]:
     memory = setting.runtime.memory
     if memory is None:
         reason = message("unknown.runtime_memory", runtime=setting.runtime.name)
         return unknown("B", reason), unknown("B", reason)
     load = _load(setting, memory, workload.context, workload.concurrency)
-    return extra.activation(setting.model, memory, load), extra.overhead(setting.model, memory, setting.card.cards)
+    process = extra.process_bytes(setting.card.usable)
+    own = extra.overhead(setting.model, memory, load, process)
+    if every.spare:
+        formula = "(caches + states) x (1 / share - 1)" if memory.fraction_of == "rest" else "one block of the pool"
+        spare = Quantity(every.spare, "B", "derived", memory.sources, formula=formula)
+        own = total("B", [*own.inputs, ("left unused beside the cache", spare)])
+    return extra.activation(setting.model, memory, load, process), own
 
 
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     """The bytes of each card, part by part, as figures."""
-    model, cards = setting.model, setting.card.cards
-    every = need(setting, workload.context, workload.concurrency)
-    one = need(setting, workload.context, 1)
-    memory = setting.runtime.memory
+    return _plan(prepare(setting), workload)
+
+
+def _plan(prepared: Prepared, workload: Workload) -> MemoryPlan:
+    setting = prepared.setting
+    model, cards, memory = setting.model, setting.card.cards, setting.runtime.memory
+    every = _need(prepared, workload.context, workload.concurrency)
+    one = _need(prepared, workload.context, 1)
     weights = weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
-    inputs = _cache_inputs(setting, workload.context, workload.concurrency)
-    kv = _described(model, every.kv, KV_FORMULA, every.kv_window, inputs)
-    state = _described(model, every.state, "fixed state per layer x layers x sequences")
-    activation, fixed = _extras(setting, workload)
+    formula = KV_FORMULA if prepared.pool is None else POOL_FORMULA
+    inputs = _cache_inputs(prepared, workload.context, workload.concurrency)
+    kv = _described(model, every.kv, formula, every.kv_window, inputs)
+    state = _described(model, every.state[1], STATE_FORMULA, every.state[0])
+    activation, fixed = _extras(setting, workload, every)
     parts = [
         ("weights", weights),
         ("KV cache", kv),
@@ -160,11 +220,11 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
         ("runtime overhead", fixed),
     ]
     whole = total("B", parts)
-    available = available_memory(setting.card, setting.runtime.memory)
+    available = available_memory(setting.card, memory)
     return MemoryPlan(
         weights=weights,
         kv=kv,
-        kv_per_sequence=_described(model, one.kv, KV_FORMULA, one.kv_window),
+        kv_per_sequence=_described(model, one.kv, formula, one.kv_window),
         state=state,
         activation=activation,
         overhead=fixed,
@@ -205,22 +265,21 @@ class _Room(NamedTuple):
     available: tuple[float, float]
 
 
-def _room(plan: MemoryPlan) -> _Room | None:
+def _room(plan: MemoryPlan, spare: float) -> _Room | None:
+    """What is left for what grows; `spare` grows, though the plan shows it with the runtime's own memory."""
     fixed = (plan.weights, plan.overhead)
     if plan.available.value is None or plan.activation.value is None or any(part.value is None for part in fixed):
         return None
     return _Room(
-        (sum(part.lowest or 0 for part in fixed), sum(part.highest or 0 for part in fixed)),
+        (sum(part.lowest or 0 for part in fixed) - spare, sum(part.highest or 0 for part in fixed) - spare),
         (plan.available.lowest or 0, plan.available.highest or 0),
     )
 
 
-def _bounds(setting: Setting, room: _Room, context: int, sequences: int) -> tuple[bool, bool]:
+def _bounds(prepared: Prepared, room: _Room, context: int, sequences: int) -> tuple[bool, bool]:
     """Whether (surely, possibly) a context and a number of sequences fit."""
-    grown = need(setting, context, sequences)
-    most = room.fixed[1] + grown.kv + grown.state + grown.activation[1]
-    least = room.fixed[0] + grown.kv_window + grown.state + grown.activation[0]
-    return most <= room.available[0], least <= room.available[1]
+    grown = _need(prepared, context, sequences)
+    return room.fixed[1] + grown.high <= room.available[0], room.fixed[0] + grown.low <= room.available[1]
 
 
 def _search(
@@ -240,25 +299,25 @@ def _search(
     )  # fmt: skip
 
 
-def _stretch(setting: Setting, workload: Workload, plan: MemoryPlan) -> tuple[Quantity, Quantity, Quantity]:
+def _stretch(prepared: Prepared, workload: Workload, plan: MemoryPlan) -> tuple[Quantity, Quantity, Quantity]:
     """The largest context, the most sequences, and independent copies."""
-    room = _room(plan)
+    room = _room(plan, _need(prepared, workload.context, workload.concurrency).spare)
     if room is None:
         reason = plan.total.note or plan.available.note or message("unknown.total")
         return unknown("token", reason), unknown("sequence", reason), unknown("instance", reason)
-    longest = setting.model.max_context or UNSTATED_CONTEXT
+    longest = prepared.setting.model.max_context or UNSTATED_CONTEXT
     context = _search(
         "token",
         "largest context whose pessimistic total fits, up to the model's own limit",
         longest,
-        lambda tokens: _bounds(setting, room, tokens, workload.concurrency),
+        lambda tokens: _bounds(prepared, room, tokens, workload.concurrency),
         plan,
     )
     sequences = _search(
         "sequence",
         "most sequences of the stated context whose pessimistic total fits",
         MAX_SEQUENCES,
-        lambda count: _bounds(setting, room, workload.context, count),
+        lambda count: _bounds(prepared, room, workload.context, count),
         plan,
     )
     copies = derive(
@@ -297,12 +356,27 @@ def verdict(plan: MemoryPlan) -> tuple[Verdict, tuple[Message, ...]]:
 
 def fit(setting: Setting, workload: Workload) -> Fit:
     """The whole answer for one setting and workload."""
-    plan = memory_plan(setting, workload)
+    prepared = prepare(setting)
+    plan = _plan(prepared, workload)
     answer, reasons = verdict(plan)
     if setting.model.doubts and answer == "yes":
         answer, reasons = "unknown", (*setting.model.doubts, *reasons)
     against = objection(setting.model, setting.runtime, setting.card.cards)
     if against is not None and answer != "no":
         answer, reasons = against[0], (against[1], *reasons)
-    context, sequences, copies = _stretch(setting, workload, plan)
-    return Fit(answer, plan, context, sequences, copies, reasons)
+    context, sequences, copies = _stretch(prepared, workload, plan)
+    held = _capacity(prepared, workload, kv_room(plan))
+    return Fit(answer, plan, context, sequences, copies, reasons, held)
+
+
+def _capacity(prepared: Prepared, workload: Workload, room: Quantity) -> Capacity | None:
+    setting, memory = prepared.setting, prepared.setting.runtime.memory
+    if memory is None or not memory.tiers or memory.fraction_of != "all":
+        return None
+    load = _load(setting, memory, workload.context, workload.concurrency)
+    return capacity(room, prepared.layers, setting.kv, prepared.pool, memory.pool, load)
+
+
+def capacity_of(setting: Setting, workload: Workload, room: Quantity) -> Capacity | None:
+    """What the runtime says of `room` bytes for caches; None for one that does not fill its memory with cache."""
+    return _capacity(prepare(setting), workload, room)

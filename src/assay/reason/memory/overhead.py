@@ -10,28 +10,36 @@ from assay.reason.memory.trace import Inputs, activation_inputs, compute_inputs
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.quantity import Quantity, total, unknown
-from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory
+from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory, StaticReserve
 
 Interval = tuple[float, float, float]
 MIXED_KINDS = frozenset({"linear", "mamba", "mla"})
 
 
+WIDE = 4
+"""From this many cards on, SGLang captures larger decode graphs."""
+
+
 class Load(NamedTuple):
-    """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards."""
+    """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards, prefill graphs."""
 
     batched_tokens: int
     sequences: int
     context: int
     cards: int
+    graphs: int = 0
 
 
 def scheduler_load(
     memory: RuntimeMemory, gpu_id: str, device_bytes: float, context: int, sequences: int, cards: int
 ) -> Load:
-    """The scheduler's defaults on a card of `device_bytes`: large cards batch more, but for named exceptions."""
-    large = device_bytes >= memory.large_from and not gpu_id.startswith(memory.large_except)
-    batched = memory.batched_tokens[int(large)] or memory.ubatch_tokens
-    return Load(batched, max(memory.sequences[int(large)], sequences), context, cards)
+    """The scheduler's defaults on a card of `device_bytes`; without tiers a batch is llama.cpp's, or all prompts."""
+    batched, slots, graphs = memory.ubatch_tokens or context * sequences, 0, 0
+    for tier in memory.tiers:
+        if device_bytes >= tier.from_bytes and not gpu_id.startswith(tier.excepted):
+            slots = tier.sequences if cards < WIDE else tier.wide_sequences
+            batched, graphs = tier.batched_tokens, tier.graphs
+    return Load(batched, max(slots, sequences), context, cards, graphs)
 
 
 def _mlp_row(model: Model) -> int:
@@ -40,12 +48,25 @@ def _mlp_row(model: Model) -> int:
 
 
 def activation_bytes(model: Model, terms: Activation, load: Load) -> Interval:
-    """Peak of vLLM's profiling run: hidden and MLP rows of a full batch in 16 bits, logits of all sequences in 32."""
+    """Peak of a full batch: hidden and MLP rows in 16 bits, and the logits of all sequences in 32."""
+    row = _mlp_row(model) / load.cards
+    logits = min(load.sequences, load.batched_tokens) * model.vocabulary * 4
     low, typical, high = (
-        load.batched_tokens * (model.hidden_size * a + _mlp_row(model) / load.cards * b) * 2
-        + load.sequences * model.vocabulary * 4 * c
+        load.batched_tokens * (model.hidden_size * a + row * b) * 2 + logits * c
         for a, b, c in zip(terms.hidden, terms.width, terms.logits, strict=True)
     )
+    return low, typical, high
+
+
+def reserve_bytes(model: Model, rule: StaticReserve, load: Load, device_bytes: float) -> Interval:
+    """What SGLang leaves free beside weights and caches on a card of `device_bytes`, where no share was asked for."""
+    latent = any(layer.kind == "mla" for layer in model.layers)
+    reserved = rule.fixed + max(load.batched_tokens, rule.tokens) * rule.per_token + load.cards * rule.per_card
+    reserved += load.sequences * rule.per_sequence + (rule.latent if latent else load.graphs * rule.per_graph)
+    reserved = max(reserved, rule.floor if device_bytes > rule.floor_from else 0.0)
+    if not any(group.role == "vision" for group in model.groups):
+        return reserved, reserved, reserved
+    low, typical, high = (device_bytes - (device_bytes - reserved) * share for share in reversed(rule.vision))
     return low, typical, high
 
 
@@ -68,12 +89,44 @@ def _assumed(interval: Interval, formula: str, sources: tuple[str, ...], inputs:
     return Quantity(typical, "B", "assumed", sources, low=low, high=high, formula=formula, inputs=inputs)
 
 
-def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
-    """The activation peak or compute buffer of a runtime, as an interval in bytes."""
+def process_bytes(usable: Quantity) -> float:
+    """What the driver shows of a device, in bytes; 0 where that is not known."""
+    return usable.value or 0.0
+
+
+def _reserved(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Interval | None:
+    """What a runtime leaves free beside weights and caches: by the share that was asked for, or by its rule."""
+    if memory.reserve is None:
+        return None
+    if memory.fraction is not None:
+        share = memory.fraction
+        low, typical, high = (device * (1 - (end or 0.0)) for end in (share.highest, share.value, share.lowest))
+        return low, typical, high
+    return reserve_bytes(model, memory.reserve, load, device)
+
+
+def growing_bytes(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Interval:
+    """The activation peak or compute buffer in bytes; beside a reserve, what exceeds it."""
     if memory.activation is not None:
+        low, typical, high = activation_bytes(model, memory.activation, load)
+    elif memory.compute is not None:
+        low, typical, high = compute_bytes(model, memory.compute, load)
+    else:
+        return 0.0, 0.0, 0.0
+    kept = _reserved(model, memory, load, device)
+    if kept is None:
+        return low, typical, high
+    return max(0.0, low - kept[2]), max(0.0, typical - kept[1]), max(0.0, high - kept[0])
+
+
+def activation(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Quantity:
+    """The activation peak or compute buffer of a runtime, as an interval in bytes."""
+    interval = growing_bytes(model, memory, load, device)
+    if memory.activation is not None:
+        beyond = "" if memory.reserve is None else " - what the runtime leaves free"
         return _assumed(
-            activation_bytes(model, memory.activation, load),
-            "batched tokens x (hidden size x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c",
+            interval,
+            "batched tokens x (hidden size x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c" + beyond,
             (*memory.activation.sources, *memory.sources),
             activation_inputs(
                 model,
@@ -85,7 +138,7 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
         )
     if memory.compute is not None:
         return _assumed(
-            compute_bytes(model, memory.compute, load),
+            interval,
             "micro-batch x (vocabulary x a + tokens of context x b) x 4 B + c",
             (*memory.compute.sources, *memory.sources),
             compute_inputs(
@@ -99,7 +152,7 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
     return unknown("B", message("unknown.activation"))
 
 
-def overhead(model: Model, memory: RuntimeMemory, cards: int = 1) -> Quantity:
+def fixed_terms(model: Model, memory: RuntimeMemory, cards: int) -> dict[str, Quantity]:
     """Context, graphs, communication buffers and a vision tower's profiling run of one process on one card, in bytes.
 
     Models with experts, latent attention or recurrent layers capture larger graphs.
@@ -118,6 +171,24 @@ def overhead(model: Model, memory: RuntimeMemory, cards: int = 1) -> Quantity:
             terms[instead] = special
     if not seeing:
         terms.pop("vision", None)
+    return terms
+
+
+def overhead(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Quantity:
+    """What one process takes on one card whatever is asked of it, in bytes; graphs only where the runtime counts them.
+
+    Where a runtime leaves room for its activations and graphs by a rule of its own, the rule's figure stands for them.
+    """
+    terms = fixed_terms(model, memory, load.cards)
+    if not memory.graphs_counted:
+        terms.pop("graphs", None)
+    kept = _reserved(model, memory, load, device)
+    if kept is not None:
+        low, typical, high = kept
+        ends = (low, high) if low < high else (None, None)
+        formula = "by the runtime's own rule, or the share that was asked for"
+        free = Quantity(typical, "B", "derived", memory.sources, low=ends[0], high=ends[1], formula=formula)
+        terms["left free beside weights and caches"] = free
     if not terms:
         return unknown("B", message("unknown.overhead"))
     return total("B", tuple(terms.items()))

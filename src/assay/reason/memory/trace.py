@@ -1,6 +1,7 @@
 """The numbers behind a figure, named, so that a reader can do the sum by hand."""
 
 from assay.reason.memory.cache import CachePolicy, elements_per_token, tokens_kept
+from assay.reason.memory.vllm_cache import Pool
 from assay.types.model import LayerGroup, Model
 from assay.types.quantity import ASKED, Quantity, exact
 from assay.types.runtime import Bounds, KvFormat
@@ -39,6 +40,21 @@ def cache_inputs(
                 (f"{layer.kind}: elements per token", _count(elements, "", *sources)),
             ]
     return (*found, ("bytes per element", _count(kv.block_bytes / kv.block, "", ASKED)))
+
+
+def pool_inputs(pool: Pool, blocks: int, scheduler: tuple[str, ...], sources: tuple[str, ...]) -> Inputs:
+    """Blocks that are taken, the bytes of one; for each kind of layer its groups and the tokens of a block."""
+    found: list[tuple[str, Quantity]] = []
+    for table in pool.tables:
+        found += [
+            (f"{table.kind}: groups of layers", _count(table.groups, "", *sources)),
+            (f"{table.kind}: tokens of a block", _count(table.tokens, "token", *scheduler)),
+        ]
+    return (
+        ("blocks", _count(blocks, "", *scheduler)),
+        ("bytes of a block", _count(pool.block_bytes, "B", *sources)),
+        *found,
+    )
 
 
 def weight_inputs(model: Model) -> Inputs:

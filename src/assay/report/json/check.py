@@ -81,6 +81,14 @@ class ReasonBody(TypedDict):
     text: str
 
 
+class CapacityBody(TypedDict):
+    """What the runtime will say of its cache when it starts: bytes on each card, tokens, sequences of the context."""
+
+    room: Q
+    tokens: Q
+    requests: Q
+
+
 class ResultBody(TypedDict):
     """The answer for one set of cards."""
 
@@ -92,6 +100,7 @@ class ResultBody(TypedDict):
     max_context: Q
     max_concurrency: Q
     copies: Q
+    capacity: NotRequired[CapacityBody]
     execution: list[ExecutionBody]
     attention: list[AttentionBody]
     speed: SpeedBody
@@ -137,6 +146,8 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
         | {"bound": speed.bound},
         "reasons": [{"code": what.code, "text": letter.text(what)} for what in (*result.reasons, *result.advice)],
     }
+    if result.fit.capacity is not None:
+        body["capacity"] = {name: letter.q(getattr(result.fit.capacity, name)) for name in CapacityBody.__annotations__}
     if result.launch:
         body["launch"] = {"runtime": answer.runtime.id, "command": result.launch}
     return body

@@ -127,11 +127,18 @@ def _rows(answer: CheckAnswer, parts: tuple[Part, ...]) -> tuple[Row, ...]:
     return tuple(row for row in rows if not _is_idle(row))
 
 
+def _reach(answer: CheckAnswer) -> tuple[Part, ...]:
+    """How far it goes; and, of a runtime that fills its memory with cache, the tokens that its log will name."""
+    if any(result.fit.capacity is None for result in answer.results):
+        return REACH
+    return (*REACH, ("row.kv_tokens", lambda r: r.fit.capacity.tokens))
+
+
 def _alone(answer: CheckAnswer) -> list[Block]:
     """The tables of one set of cards, which stands in the headline already."""
     return [
         Table(message("check.memory"), ("",), _rows(answer, MEMORY)),
-        Table(message("check.reach"), ("",), _rows(answer, REACH)),
+        Table(message("check.reach"), ("",), _rows(answer, _reach(answer))),
         Table(_speed_title(answer), ("",), _rows(answer, _speed(answer))),
         execution.alone(answer.results[0].execution, execution.attention(answer.results[0].attention, answer.kv.id)),
     ]
@@ -139,7 +146,7 @@ def _alone(answer: CheckAnswer) -> list[Block]:
 
 def _side_by_side(answer: CheckAnswer) -> list[Block]:
     """What is the same for all, once; then one column for each set of cards with what differs."""
-    rows = (_verdicts(answer), *_rows(answer, (*MEMORY, *REACH, *_speed(answer))))
+    rows = (_verdicts(answer), *_rows(answer, (*MEMORY, *_reach(answer), *_speed(answer))))
     same = tuple(row._replace(cells=row.cells[:1]) for row in rows if not row.differs)
     # In a table where every row differs the mark would say nothing.
     apart = tuple(row._replace(differs=False) for row in rows if row.differs)
@@ -246,7 +253,9 @@ def layout(answer: CheckAnswer) -> Report:
     )
     identity = _identity(answer)
     figures = tuple(
-        Figure(message(code), read(result)) for result in answer.results for code, read in (*MEMORY, *REACH, *SPEED)
+        Figure(message(code), read(result))
+        for result in answer.results
+        for code, read in (*MEMORY, *_reach(answer), *SPEED)
     )
     sources = tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources)))
     blocks: list[Block] = [
