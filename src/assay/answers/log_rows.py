@@ -7,8 +7,7 @@ from assay.knowledge.catalog.logs import tolerance
 from assay.observe.runtimes.llama_cpp_log import is_host
 from assay.reason.agreement import Outcome, outcome
 from assay.reason.memory.cache import FIXED, WINDOWED
-from assay.reason.memory.capacity import kv_room
-from assay.reason.memory.fit import capacity_of, fit
+from assay.reason.memory.fit import capacity_of, fit, load_of, room_of
 from assay.reason.memory.overhead import fixed_terms
 from assay.reason.memory.weights import loaded_weights
 from assay.types.log import BufferKind, LogBuffer, LogFigure, ServerLog
@@ -105,7 +104,7 @@ class Compared:
                 _row("weights", self._seen(log.weights), plan.weights if plan else self._missing(), log.weights.line)
             )
         if log.kv_memory is not None:
-            predicted = kv_room(plan) if plan else self._missing()
+            predicted = room_of(self.asked.setting, plan) if plan and self.asked else self._missing()
             rows.append(_row("kv_room", self._seen(log.kv_memory), predicted, log.kv_memory.line))
         if log.kv_memory is not None and log.kv_tokens is not None and log.kv_tokens.value > 0:
             rows.append(self._per_token(log.kv_memory, log.kv_tokens))
@@ -166,9 +165,10 @@ class Compared:
 
     def _graphs(self) -> Quantity:
         setting = None if self.asked is None else self.asked.setting
-        if setting is None or setting.runtime.memory is None:
+        if self.asked is None or setting is None or setting.runtime.memory is None:
             return self._missing()
-        terms = fixed_terms(setting.model, setting.runtime.memory, setting.card.cards)
+        load = load_of(setting, self.asked.workload)
+        terms = fixed_terms(setting.model, setting.runtime.memory, load)
         return terms.get("graphs", self._missing())
 
     def _whole(self) -> list[LogRow]:

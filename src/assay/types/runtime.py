@@ -20,11 +20,26 @@ class KvFormat(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """Coefficients of vLLM's activation peak; each is (low, typical, high)."""
+    """Coefficients of the peak of a profiled batch; each is (low, typical, high).
+
+    Attributes:
+        hidden: rows of the hidden size that are alive at once in a layer; width: of its widest MLP.
+        logits: copies of the logits in 32 bits while tokens are sampled.
+        kept: share of the experts' workspace that stays allocated while tokens are sampled.
+    """
 
     hidden: Bounds
     width: Bounds
     logits: Bounds
+    kept: Bounds
+    sources: tuple[str, ...]
+
+
+class IndexWorkspace(NamedTuple):
+    """What sparse attention sets aside to read a prompt: bytes for a token of the longest context, and besides."""
+
+    per_token: Bounds
+    fixed: Bounds
     sources: tuple[str, ...]
 
 
@@ -106,7 +121,9 @@ class RuntimeMemory(NamedTuple):
         reserve: what is left free beside weights and caches, where the runtime has a rule.
         loaded: bytes in memory over bytes in the file, by weight format, where they differ.
         video_architectures: architectures whose vision tower is profiled with video.
-        terms: fixed terms by name; activation, compute: the terms that depend on the model.
+        fast_links: GPU ids that start so have links over which several cards get larger communication buffers.
+        encoder_tokens: tokens of a vision tower's output that stay beside the activations of a batch, at most.
+        terms: fixed terms by name; activation, workspace, compute: the terms that depend on the model.
     """
 
     fraction: Quantity | None
@@ -120,8 +137,11 @@ class RuntimeMemory(NamedTuple):
     reserve: StaticReserve | None
     loaded: dict[str, Quantity]
     video_architectures: frozenset[str]
+    fast_links: tuple[str, ...]
+    encoder_tokens: int
     terms: dict[str, Quantity]
     activation: Activation | None
+    workspace: IndexWorkspace | None
     compute: ComputeBuffer | None
     sources: tuple[str, ...]
 

@@ -14,6 +14,7 @@ from assay.types.runtime import (
     BlockPool,
     Bounds,
     ComputeBuffer,
+    IndexWorkspace,
     KvFormat,
     Runtime,
     RuntimeMemory,
@@ -32,7 +33,14 @@ def _bounds(values: list[float], factor: float = 1.0) -> Bounds:
 def _activation(body: dict[str, Any] | None) -> Activation | None:
     if body is None:
         return None
-    return Activation(_bounds(body["hidden"]), _bounds(body["width"]), _bounds(body["logits"]), tuple(body["sources"]))
+    hidden, width, logits, kept = (_bounds(body[name]) for name in ("hidden", "width", "logits", "kept"))
+    return Activation(hidden, width, logits, kept, tuple(body["sources"]))
+
+
+def _index(body: dict[str, Any] | None) -> IndexWorkspace | None:
+    if body is None:
+        return None
+    return IndexWorkspace(_bounds(body["per_token"]), _bounds(body["fixed_gib"], 2**30), tuple(body["sources"]))
 
 
 def _compute(body: dict[str, Any] | None) -> ComputeBuffer | None:
@@ -92,13 +100,16 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         cell_padding=body.get("cell_padding", 1),
         ubatch_tokens=body.get("ubatch_tokens", 0),
         tiers=tuple(map(_tier, body.get("tiers", []))),
-        pool=_pool(body.get("pool") or None),
+        pool=_pool(body.get("pool")),
         graphs_counted=bool(body.get("graphs_counted", True)),
         reserve=_reserve(body.get("reserve")),
         loaded={name: quantity(term, "ratio", "unknown.term") for name, term in body.get("loaded", {}).items()},
         video_architectures=frozenset(body.get("video_architectures", [])),
+        fast_links=tuple(body.get("fast_links", [])),
+        encoder_tokens=body.get("encoder_tokens", 0),
         terms={name: quantity(term, "B", "unknown.term") for name, term in body.get("terms", {}).items()},
         activation=_activation(body.get("activation")),
+        workspace=_index(body.get("workspace")),
         compute=_compute(body.get("compute")),
         sources=tuple(body.get("sources", [])),
     )
@@ -122,8 +133,8 @@ def memory_at(name: str, version: str) -> RuntimeMemory | None:
     asked = _release(version)
     for change in body.get("before", []):  # newest first, each holds for every earlier release
         if asked and asked < _release(change["version"]):
-            pool = body.get("pool", {}) | change.get("pool", {})
-            body = body | {key: value for key, value in change.items() if key != "version"} | {"pool": pool}
+            deeper = {name: body.get(name, {}) | change[name] for name in ("pool", "activation") if name in change}
+            body = body | {key: value for key, value in change.items() if key != "version"} | deeper
     return _memory(body)
 
 

@@ -11,22 +11,18 @@ from assay.types.plan import Capacity, MemoryPlan
 from assay.types.quantity import Quantity, derive, unknown
 from assay.types.runtime import BlockPool, KvFormat
 
-ROOM = "available - weights - activations - runtime overhead"
 
-
-def kv_room(plan: MemoryPlan) -> Quantity:
-    """Bytes left for caches and states on each card."""
+def kv_room(plan: MemoryPlan, *, profiled: bool = True) -> Quantity:
+    """Bytes left for caches and states on each card; `profiled`: activations were measured and taken off before."""
+    parts = [("weights", plan.weights), ("activations", plan.activation), ("runtime overhead", plan.overhead)]
+    if not profiled:
+        del parts[1]
     return derive(
         "B",
-        ROOM,
-        [
-            ("available", plan.available),
-            ("weights", plan.weights),
-            ("activations", plan.activation),
-            ("runtime overhead", plan.overhead),
-        ],
-        lambda room, weights, peak, own: room - weights - peak - own,
-        rising=(True, False, False, False),
+        " - ".join(("available", *(name for name, _ in parts))),
+        [("available", plan.available), *parts],
+        lambda room, *taken: room - sum(taken),
+        rising=(True, *(False for _ in parts)),
     )
 
 

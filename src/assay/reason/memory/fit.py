@@ -89,6 +89,17 @@ def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int)
     return extra.scheduler_load(memory, card.gpu_id, card.usable.value or 0.0, context, sequences, card.cards)
 
 
+def load_of(setting: Setting, workload: Workload) -> extra.Load:
+    """What the scheduler may have in flight for a workload.
+
+    Raises:
+        ValueError: the runtime has no memory terms.
+    """
+    if setting.runtime.memory is None:
+        raise ValueError(f"{setting.runtime.id} has no memory terms")
+    return _load(setting, setting.runtime.memory, workload.context, workload.concurrency)
+
+
 def divided(setting: Setting) -> tuple[LayerGroup, ...]:
     """The layers, or the shares of layers, of the fullest card."""
     divide = dealt if setting.runtime.split == "layer" else shard
@@ -141,7 +152,7 @@ def _need(prepared: Prepared, context: int, sequences: int) -> Need:
 def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity:
     """Bytes that the runtime allows itself on one card: its fraction of (driver's total - CUDA's reserve)."""
     inputs = [("memory shown by the driver", card.usable), ("kept by CUDA", card.reserve)]
-    if memory is None or memory.fraction is None or memory.fraction_of != "all":
+    if memory is None or memory.fraction is None or memory.fraction_of != "all" or memory.reserve is not None:
         formula = "memory shown by the driver - kept by CUDA"
         return derive("B", formula, inputs, lambda shown, kept: shown - kept, rising=(True, False))
     return derive(
@@ -365,8 +376,14 @@ def fit(setting: Setting, workload: Workload) -> Fit:
     if against is not None and answer != "no":
         answer, reasons = against[0], (against[1], *reasons)
     context, sequences, copies = _stretch(prepared, workload, plan)
-    held = _capacity(prepared, workload, kv_room(plan))
+    held = _capacity(prepared, workload, room_of(setting, plan))
     return Fit(answer, plan, context, sequences, copies, reasons, held)
+
+
+def room_of(setting: Setting, plan: MemoryPlan) -> Quantity:
+    """Bytes left for caches; a runtime with a reserve of its own sizes its caches before it knows its activations."""
+    memory = setting.runtime.memory
+    return kv_room(plan, profiled=memory is None or memory.reserve is None)
 
 
 def _capacity(prepared: Prepared, workload: Workload, room: Quantity) -> Capacity | None:

@@ -13,6 +13,10 @@ from assay.types.quantity import Quantity, total, unknown
 from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory, StaticReserve
 
 Interval = tuple[float, float, float]
+PEAK = (
+    "the larger of: batched tokens x (hidden size x a + MLP row x b) x 2 B; batched tokens x (hidden size + experts' "
+    "row x d) x 2 B + sequences x vocabulary x 4 B x c"
+)
 MIXED_KINDS = frozenset({"linear", "mamba", "mla"})
 
 
@@ -21,13 +25,17 @@ WIDE = 4
 
 
 class Load(NamedTuple):
-    """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards, prefill graphs."""
+    """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards, prefill graphs.
+
+    `linked` says that the cards have fast links.
+    """
 
     batched_tokens: int
     sequences: int
     context: int
     cards: int
     graphs: int = 0
+    linked: bool = False
 
 
 def scheduler_load(
@@ -39,21 +47,33 @@ def scheduler_load(
         if device_bytes >= tier.from_bytes and not gpu_id.startswith(tier.excepted):
             slots = tier.sequences if cards < WIDE else tier.wide_sequences
             batched, graphs = tier.batched_tokens, tier.graphs
-    return Load(batched, max(slots, sequences), context, cards, graphs)
+    return Load(batched, max(slots, sequences), context, cards, graphs, gpu_id.startswith(memory.fast_links))
 
 
-def _mlp_row(model: Model) -> int:
-    """Elements of a token's widest MLP row: all chosen experts' rows, and their outputs before they are summed."""
-    return model.intermediate + max(1, model.experts_per_token) * model.hidden_size
+def mlp_row(model: Model, cards: int) -> float:
+    """Elements alive of one token in its widest MLP on one card: gate, up and their product.
+
+    Chosen experts work in two buffers: one for gate and up, reused for their outputs before they are summed, one for
+    the product (vLLM's fused experts).
+    """
+    if not model.experts:
+        return 3 * model.intermediate / cards
+    chosen = max(1, model.experts_per_token)
+    width = model.intermediate / chosen / cards
+    return chosen * (max(2 * width, model.hidden_size) + width)
 
 
 def activation_bytes(model: Model, terms: Activation, load: Load) -> Interval:
-    """Peak of a full batch: hidden and MLP rows in 16 bits, and the logits of all sequences in 32."""
-    row = _mlp_row(model) / load.cards
+    """Peak of a full batch in 16 bits: the rows of a layer, or the logits of all sequences in 32 while sampling.
+
+    Hidden rows of the batch, and what the experts' workspace keeps, are still there when tokens are sampled.
+    """
+    hidden, row = model.hidden_size * load.batched_tokens * 2, mlp_row(model, load.cards) * load.batched_tokens * 2
     logits = min(load.sequences, load.batched_tokens) * model.vocabulary * 4
+    workspace = row if model.experts else 0.0
     low, typical, high = (
-        load.batched_tokens * (model.hidden_size * a + row * b) * 2 + logits * c
-        for a, b, c in zip(terms.hidden, terms.width, terms.logits, strict=True)
+        max(hidden * a + row * b, hidden + logits * c + workspace * d)
+        for a, b, c, d in zip(terms.hidden, terms.width, terms.logits, terms.kept, strict=True)
     )
     return low, typical, high
 
@@ -105,14 +125,42 @@ def _reserved(model: Model, memory: RuntimeMemory, load: Load, device: float) ->
     return reserve_bytes(model, memory.reserve, load, device)
 
 
+def _vision(model: Model, memory: RuntimeMemory) -> Interval:
+    """The profiling run of a vision tower, with what stays of its output while a batch runs: (low, typical, high)."""
+    if not any(group.role == "vision" for group in model.groups):
+        return 0.0, 0.0, 0.0
+    video = memory.terms.get("vision_video") if model.architecture in memory.video_architectures else None
+    term = video or memory.terms.get("vision")
+    if term is None or term.value is None:
+        return 0.0, 0.0, 0.0
+    return term.lowest or 0.0, term.value, term.highest or 0.0
+
+
+def _index(model: Model, memory: RuntimeMemory, load: Load) -> Interval:
+    """What sparse attention sets aside for a prompt of the longest context."""
+    if memory.workspace is None or not any(layer.index_dim and layer.kind == "mla" for layer in model.layers):
+        return 0.0, 0.0, 0.0
+    pairs = zip(memory.workspace.per_token, memory.workspace.fixed, strict=True)
+    low, typical, high = (load.context * token + fixed for token, fixed in pairs)
+    return low, typical, high
+
+
+def profiled_bytes(model: Model, memory: RuntimeMemory, load: Load) -> Interval:
+    """The peak of a runtime's activations, its compute buffer, or 0 where it has no terms for them."""
+    if memory.activation is None:
+        return (0.0, 0.0, 0.0) if memory.compute is None else compute_bytes(model, memory.compute, load)
+    batch, seen, index = (
+        activation_bytes(model, memory.activation, load),
+        _vision(model, memory),
+        _index(model, memory, load),
+    )
+    low, typical, high = (max(one, other) + more for one, other, more in zip(batch, seen, index, strict=True))
+    return low, typical, high + (model.hidden_size * memory.encoder_tokens * 2 if seen[2] else 0.0)
+
+
 def growing_bytes(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Interval:
     """The activation peak or compute buffer in bytes; beside a reserve, what exceeds it."""
-    if memory.activation is not None:
-        low, typical, high = activation_bytes(model, memory.activation, load)
-    elif memory.compute is not None:
-        low, typical, high = compute_bytes(model, memory.compute, load)
-    else:
-        return 0.0, 0.0, 0.0
+    low, typical, high = profiled_bytes(model, memory, load)
     kept = _reserved(model, memory, load, device)
     if kept is None:
         return low, typical, high
@@ -123,16 +171,17 @@ def activation(model: Model, memory: RuntimeMemory, load: Load, device: float) -
     """The activation peak or compute buffer of a runtime, as an interval in bytes."""
     interval = growing_bytes(model, memory, load, device)
     if memory.activation is not None:
+        formula = PEAK if not memory.encoder_tokens or not any(_vision(model, memory)) else f"{PEAK}; a vision tower"
         beyond = "" if memory.reserve is None else " - what the runtime leaves free"
         return _assumed(
             interval,
-            "batched tokens x (hidden size x a + MLP row x b) x 2 B + sequences x vocabulary x 4 B x c" + beyond,
+            formula + beyond,
             (*memory.activation.sources, *memory.sources),
             activation_inputs(
                 model,
-                round(_mlp_row(model) / load.cards),
-                (load.batched_tokens, load.sequences),
-                (memory.activation.hidden, memory.activation.width, memory.activation.logits),
+                round(mlp_row(model, load.cards)),
+                (load.batched_tokens, min(load.sequences, load.batched_tokens)),
+                memory.activation,
                 memory.sources,
             ),
         )
@@ -152,25 +201,21 @@ def activation(model: Model, memory: RuntimeMemory, load: Load, device: float) -
     return unknown("B", message("unknown.activation"))
 
 
-def fixed_terms(model: Model, memory: RuntimeMemory, cards: int) -> dict[str, Quantity]:
-    """Context, graphs, communication buffers and a vision tower's profiling run of one process on one card, in bytes.
+def fixed_terms(model: Model, memory: RuntimeMemory, load: Load) -> dict[str, Quantity]:
+    """Context, graphs and communication buffers of one process on one card, in bytes.
 
     Models with experts, latent attention or recurrent layers capture larger graphs.
     """
-    terms = dict(memory.terms)
+    terms = {name: term for name, term in memory.terms.items() if not name.startswith("vision")}
     mixed = bool(model.experts) or any(layer.kind in MIXED_KINDS for layer in model.layers)
-    seeing = any(group.role == "vision" for group in model.groups)
-    video = model.architecture in memory.video_architectures
     for name, wanted, instead in (
         ("graphs_mixed", mixed, "graphs"),
-        ("vision_video", seeing and video, "vision"),
-        ("parallel", cards > 1, "parallel"),
+        ("parallel_linked", load.linked, "parallel"),
+        ("parallel", load.cards > 1, "parallel"),
     ):
         special = terms.pop(name, None)
         if special is not None and wanted:
             terms[instead] = special
-    if not seeing:
-        terms.pop("vision", None)
     return terms
 
 
@@ -179,7 +224,7 @@ def overhead(model: Model, memory: RuntimeMemory, load: Load, device: float) -> 
 
     Where a runtime leaves room for its activations and graphs by a rule of its own, the rule's figure stands for them.
     """
-    terms = fixed_terms(model, memory, load.cards)
+    terms = fixed_terms(model, memory, load)
     if not memory.graphs_counted:
         terms.pop("graphs", None)
     kept = _reserved(model, memory, load, device)

@@ -4,7 +4,7 @@ from assay.reason.memory.cache import CachePolicy, elements_per_token, tokens_ke
 from assay.reason.memory.vllm_cache import Pool
 from assay.types.model import LayerGroup, Model
 from assay.types.quantity import ASKED, Quantity, exact
-from assay.types.runtime import Bounds, KvFormat
+from assay.types.runtime import Activation, Bounds, KvFormat
 
 Inputs = tuple[tuple[str, Quantity], ...]
 
@@ -68,18 +68,20 @@ def weight_inputs(model: Model) -> Inputs:
 
 
 def activation_inputs(
-    model: Model, row: int, load: tuple[int, int], coefficients: tuple[Bounds, ...], scheduler: tuple[str, ...]
+    model: Model, row: int, load: tuple[int, int], terms: Activation, scheduler: tuple[str, ...]
 ) -> Inputs:
     """Sizes and coefficients of the activation peak; `load` is (batched tokens, sequences) of the scheduler."""
     batched, sequences = load
-    names = ("a", "b", "c")
     return (
         ("batched tokens", _count(batched, "token", *scheduler)),
         ("hidden size", _count(model.hidden_size, "", *model.sources)),
         ("MLP row", _count(row, "", *model.sources)),
         ("sequences", _count(sequences, "sequence", *scheduler)),
         ("vocabulary", _count(model.vocabulary, "", *model.sources)),
-        *((name, _coefficient(bounds)) for name, bounds in zip(names, coefficients, strict=True)),
+        ("a", _coefficient(terms.hidden)),
+        ("b", _coefficient(terms.width)),
+        ("c", _coefficient(terms.logits)),
+        ("d", _coefficient(terms.kept)),
     )
 
 
