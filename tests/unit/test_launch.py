@@ -447,6 +447,26 @@ def test_a_host_that_is_none_is_refused(host: str, capsys: pytest.CaptureFixture
     assert page.err.count("\n") == 2
 
 
+@pytest.mark.parametrize("host", ["localhost", "gpu1", "gpu1.lan"])
+def test_a_compose_file_takes_addresses_alone(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compose: `invalid IP address`, docker/compose issue 12815."""
+    words = ["launch", "Qwen3-8B", "--gpu", "5090", "--host", host]
+    assert main([*words, "--compose"]) == 2
+    page = capsys.readouterr()
+    assert not page.out
+    assert host in page.err
+    assert "127.0.0.1" in page.err
+    assert main(words) != 2
+
+
+def test_a_kv_type_without_a_word_names_those_that_have_one() -> None:
+    """TensorRT-LLM's llm_args.py knows `auto` and `fp8`; of another word it warns, and goes on without it."""
+    with pytest.raises(MissingKnowledge) as caught:
+        result("Qwen3-8B", OWNER, runtime="tensorrt-llm", kv="fp16")
+    assert dict(caught.value.message.parameters)["kv"] == "fp16"
+    assert dict(caught.value.hint.parameters)["known"] == "bf16, fp8"
+
+
 def test_the_line_that_waits_is_quoted() -> None:
     one = server("Qwen3-8B", "5090")._replace(host="a; b")
     assert shlex.split(health_line(one))[4] == "http://a; b:8000/health;"
