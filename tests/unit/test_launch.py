@@ -97,6 +97,12 @@ def test_what_fits_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--max-model-len 32768" in capsys.readouterr().out
 
 
+def test_a_gguf_file_has_no_command_under_vllm_but_the_reason() -> None:
+    found = result(str(real_file(SMOLLM2)), "5090", runtime="vllm")
+    assert (found.verdict, found.stacks) == ("unknown", ())
+    assert "check.gguf_plugin" in [reason.code for reason in found.reasons]
+
+
 def test_a_file_that_is_yet_to_be_made_has_no_command() -> None:
     found = result("Qwen3-8B", "5090", weights="awq_int4")
     assert (found.verdict, found.stacks) == ("unknown", ())
