@@ -375,6 +375,17 @@ def test_a_pipeline_shares_one_card_and_stays_below_it() -> None:
     assert "is_original_qwen3_reranker" in told(stack.servers[2])
 
 
+def test_the_preset_s_own_embedder_and_reranker_have_derived_shares() -> None:
+    found = result(
+        "Qwen3-8B", OWNER, pipeline=PipelineRequest("Qwen3-Embedding-0.6B", "Qwen3-Reranker-0.6B", 1_000_000)
+    )
+    assert found.verdict == "yes"
+    assert [share.model for share in found.shares[1:3]] == ["Qwen/Qwen3-Embedding-0.6B", "Qwen/Qwen3-Reranker-0.6B"]
+    assert all(share.fraction is not None and share.need.basis == "derived" for share in found.shares[:3])
+    assert "vllm serve Qwen/Qwen3-Embedding-0.6B" in told(found.stacks[0].servers[1])
+    assert "is_original_qwen3_reranker" in told(found.stacks[0].servers[2])
+
+
 def test_a_pipeline_with_adapters_counts_their_slots(tmp_path: Path) -> None:
     bare = result("Qwen3-8B", OWNER, pipeline=PARTS)
     found = result("Qwen3-8B", OWNER, pipeline=PARTS, adapters=(adapter(tmp_path),))
