@@ -65,7 +65,7 @@ def rounding(text: str) -> float:
 
 
 def puts_figure(name: str, unit: float = 1.0, which: Which = "last") -> Note:
-    """Puts down the first group as a figure printed in `unit` base units; of several lines, that of `which`."""
+    """Puts down the first group that matched as a figure of `unit` base units; of several lines, that of `which`."""
     return lambda draft, match, line: draft.figure(name, next(filter(None, match.groups())), line, unit, which)
 
 
