@@ -3,7 +3,7 @@
     python benchmarks/memory/compare.py [--rows]
 
 For each usable row: the memory that Assay predicts for the cache with the row's own settings, less what the log says,
-in percent of the memory that a process sees of the card. Above zero is optimistic. `--rows` prints every row. Weights are
+in percent of what the driver shows of the card. Above zero is optimistic. `--rows` prints every row. Weights are
 predicted where the checkpoint's format is the one of the published configuration; where it is another copy's, the
 logged figure stands in (marked `w`), so that one error is not counted as another.
 """

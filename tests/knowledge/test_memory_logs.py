@@ -1,8 +1,8 @@
 """The published start-up logs: every row obeys the rule, every check repeats, no twin crosses the split."""
 
 import csv
-import json
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
@@ -40,8 +40,9 @@ def test_configurations_of_the_main_set_are_here_or_in_the_catalogue(rows: tuple
 
 
 def test_configurations_name_their_source() -> None:
-    for path in (MEMORY / "configs").glob("*.json"):
-        assert json.loads(path.read_text(encoding="utf-8"))["_source"].startswith("https://"), path.name
+    told = tomllib.loads((MEMORY / "configs" / "sources.toml").read_text(encoding="utf-8"))
+    assert set(told) == {path.name for path in (MEMORY / "configs").glob("*.json")}
+    assert all(entry["source"].startswith("https://") and entry["basis"] for entry in told.values())
 
 
 @pytest.mark.parametrize(

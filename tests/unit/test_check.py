@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.answers.asked import CheckRequest, columns_of, default_runtime
-from assay.answers.check import CheckResult, answer
+from assay.answers.advice import unloadable
+from assay.answers.asked import CheckRequest, columns_of, default_runtime, kv_of, workload_of
+from assay.answers.check import CheckResult, answer, result_of, setting_of
 from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge, UsageError
+from assay.knowledge.catalog import runtimes
 
 
 def result(model: str, gpu: str, **asked: object) -> CheckResult:
@@ -132,6 +134,27 @@ def test_containers_that_one_runtime_is_made_for_choose_it() -> None:
     columns, _ = columns_of(("5090",))
     assert default_runtime(packed, columns) == "mlx"
     assert default_runtime(model, columns) == "vllm"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "container", "code"),
+    [
+        ("vllm", "gguf", "check.gguf_plugin"),
+        ("tensorrt-llm", "tensorrt-llm", "check.former_backend"),
+        ("vllm", "tensorrt-llm", "check.not_loaded"),
+        ("tensorrt-llm", "gguf", "check.not_loaded"),
+    ],
+)
+def test_what_a_runtime_no_longer_loads_is_said_with_the_reason(runtime: str, container: str, code: str) -> None:
+    """vLLM 0.33.0 has no loader of GGUF, its plugin has; TensorRT-LLM's guide: the engine backend is removed."""
+    column = columns_of(("5090",))[0][0]
+    model = replace(read_model("Qwen3-8B"), container=container)
+    engine = runtimes.runtime(runtime)
+    setting = setting_of(model, engine, kv_of(None, engine, model), column)
+    request = CheckRequest("a.file", ("5090",))
+    assert [reason.code for reason in unloadable(request, setting)] == [code]
+    found = result_of(request, model, engine, setting.kv, workload_of(request, model, setting.kv), column)
+    assert (found.verdict, found.launch, found.advice) == ("unknown", None, ())
 
 
 def stored(folder: Path, **config: Any) -> Path:

@@ -475,9 +475,9 @@ def ao_nvfp4(outputs: int, inputs: int) -> Shapes:
     ("layout", "name"),
     [
         (ao_int4, "torchao_int4"), (ao_plain, "torchao_int4"), (ao_unpacked, "torchao_int8"),
-        (ao_older, "fp8_channel"), (ao_older_int8, "torchao_int8"), (ao_tiles, "torchao_int4"),
-        (ao_int8, "torchao_int8"), (ao_fp8, "fp8_channel"),
-        (ao_mxfp4, "mxfp4"), (ao_nvfp4, "nvfp4_w4a16"),
+        (ao_older, "torchao_float8"), (ao_older_int8, "torchao_int8"), (ao_tiles, "torchao_int4"),
+        (ao_int8, "torchao_int8"), (ao_fp8, "torchao_float8"),
+        (ao_mxfp4, "torchao_mxfp4"), (ao_nvfp4, "torchao_nvfp4"),
     ],
 )  # fmt: skip
 def test_torchao_taken_apart(tmp_path: Path, layout: Layout, name: str) -> None:
@@ -492,7 +492,45 @@ def test_torchao_names_tensors_that_it_leaves_whole(tmp_path: Path) -> None:
     shapes = {f"{name}:_data" if "norm" in name else name: entry for name, entry in shapes_of(ao_older).items()}
     held = folder(tmp_path, shapes, {"quant_method": "torchao", "quant_type": {"default": {}}})
     assert any(name.endswith("norm.weight:_data") for name in shapes)
-    assert (bulk(held)[:2], held.doubts) == (({"fp8_channel"}, LOGICAL), ())
+    assert (bulk(held)[:2], held.doubts) == (({"torchao_float8"}, LOGICAL), ())
+
+
+@pytest.mark.parametrize(
+    ("layout", "config", "name"),
+    [
+        (ao_fp8, "Float8DynamicActivationFloat8WeightConfig", "torchao_float8_w8a8"),
+        (ao_fp8, "Float8WeightOnlyConfig", "torchao_float8_w8a16"),
+        (ao_int8, "Int8DynamicActivationInt8WeightConfig", "torchao_int8_w8a8"),
+        (ao_int8, "Int8WeightOnlyConfig", "torchao_int8_w8a16"),
+        (ao_nvfp4, "NVFP4DynamicActivationNVFP4WeightConfig", "torchao_nvfp4_w4a4"),
+        (ao_nvfp4, "NVFP4WeightOnlyConfig", "torchao_nvfp4_w4a16"),
+        (ao_fp8, "FqnToConfig", "torchao_float8"),
+        (ao_fp8, "Int8WeightOnlyConfig", "torchao_float8"),
+    ],
+)
+def test_the_configuration_tells_what_torchao_does_with_activations(
+    tmp_path: Path, layout: Layout, config: str, name: str
+) -> None:
+    quantization = {"quant_method": "torchao", "quant_type": {"default": {"_type": config, "_data": {}}}}
+    held = folder(tmp_path, shapes_of(layout), quantization)
+    assert bulk(held)[:2] == ({name}, LOGICAL)
+
+
+@pytest.mark.parametrize(("group", "name"), [(32, "fp_quant_mxfp4"), (16, "fp_quant_nvfp4"), (64, "unknown")])
+def test_fp_quant_is_told_by_its_groups(tmp_path: Path, group: int, name: str) -> None:
+    """vLLM's fp_quant.py: two elements in a byte, scales as bytes, and Hadamard matrices beside them."""
+
+    def shapes(outputs: int, inputs: int) -> Shapes:
+        return {
+            "qweight": ("U8", (outputs, inputs // 2)), "scales": ("U8", (outputs, inputs // group)),
+            "weight_global_scale": ("F32", (1,)), "act_global_scale": ("F32", (1,)),
+            "forward_hadamard_matrix": ("BF16", (32, 32)), "backward_hadamard_matrix": ("BF16", (32, 32)),
+        }  # fmt: skip
+
+    held = folder(tmp_path, shapes_of(shapes), {"quant_method": "fp_quant", "forward_dtype": "mxfp4"})
+    assert {each.format for each in held.groups if each.role == "mlp"} == {name}
+    assert held.weights.value == file_bytes(tmp_path)
+    assert bool(held.doubts) == (name == "unknown")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_what_was_not_read_is_unknown() -> None:
     for isa in ("sm_70", "gfx1151", "metal", None):
         path = path_of("vllm", "fp8", isa)
         assert (path.path, path.regimes) == ("unknown", ())
-    assert path_of("mlx", "bf16", "metal").path == "unknown"
+    assert path_of("mlx", "gptq_int4", "metal").path == "unknown"
 
 
 def test_kernel_and_card_must_agree() -> None:

@@ -1,22 +1,15 @@
 """The reader of flags: what counts as an option in each runtime's source, and that nothing of it runs."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from scripts import script
 
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("extract_flags", ROOT / "tools" / "extract_flags.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("extract_flags")
 
 
 def put(root: Path, files: dict[str, str]) -> Path:

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from assay.reason.memory import fit as fit_module
 from assay.reason.memory.fit import CardMemory, Need, Setting, available_memory, fit, need
-from assay.reason.memory.overhead import Load, growing_bytes, overhead, reserve_bytes, scheduler_load
+from assay.reason.memory.overhead import (
+    Load,
+    activation_bytes,
+    growing_bytes,
+    mlp_row,
+    overhead,
+    profiled_bytes,
+    reserve_bytes,
+    scheduler_load,
+)
 from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import message
 from assay.types.model import LayerGroup, Model, TensorGroup
@@ -16,6 +25,7 @@ from assay.types.runtime import (
     Activation,
     BlockPool,
     ComputeBuffer,
+    IndexWorkspace,
     KvFormat,
     Runtime,
     RuntimeMemory,
@@ -38,7 +48,10 @@ MEMORY = RuntimeMemory(
     loaded={"mxfp4": Quantity(1.06, "ratio", "assumed", ("bound",), low=1.0, high=1.1)},
     video_architectures=frozenset({"sees_video"}),
     terms={"context": Quantity(0.4 * GIB, "B", "assumed", low=0.1 * GIB, high=0.8 * GIB)},
-    activation=Activation((2, 6, 12), (1, 2, 4), (1, 2, 4), ("bound",)),
+    activation=Activation((2, 6, 12), (1, 2, 4), (1, 2, 4), (0, 1, 1), ("bound",)),
+    workspace=None,
+    fast_links=("linked",),
+    encoder_tokens=1000,
     compute=None,
     sources=("vllm",),
 )
@@ -95,7 +108,7 @@ def test_no_only_if_the_optimistic_need_does_not_fit() -> None:
 
 
 def test_between_the_two_it_says_so() -> None:
-    found = answer(size=18.5 * GIB)
+    found = answer(size=19.3 * GIB)
     assert found.verdict == "unknown"
     assert found.reasons[0].code == "check.too_close"
 
@@ -264,28 +277,80 @@ def test_weights_that_grow_when_loaded_are_an_interval() -> None:
     assert loaded_weights(sized, None).value == 1100
 
 
-def test_several_cards_vision_and_video_cost_more() -> None:
+def test_several_cards_experts_and_fast_links_cost_more() -> None:
     terms = {
         "context": exact(1, "B", "assumed"),
         "graphs": exact(10, "B", "assumed"),
         "graphs_mixed": exact(20, "B", "assumed"),
         "parallel": exact(100, "B", "assumed"),
+        "parallel_linked": exact(300, "B", "assumed"),
         "vision": exact(1000, "B", "assumed"),
-        "vision_video": exact(5000, "B", "assumed"),
     }
     memory = MEMORY._replace(terms=terms)
-    seeing = (TensorGroup("vision", "bf16", 1, 1, 1, 2),)
 
-    def taken(what: Model, cards: int = 1, rules: RuntimeMemory = memory) -> float | None:
-        return overhead(what, rules, Load(2048, 1, 4096, cards, 50), 80 * GIB).value
+    def taken(what: Model, cards: int = 1, rules: RuntimeMemory = memory, *, linked: bool = False) -> float | None:
+        return overhead(what, rules, Load(2048, 1, 4096, cards, 50, linked), 80 * GIB).value
 
     assert taken(model()) == 11
     assert taken(model(experts=8)) == 21
     assert taken(model(), 2) == 111
-    assert taken(model(groups=seeing)) == 1011
-    assert taken(model(groups=seeing, architecture="sees_video")) == 5011
+    assert taken(model(), 2, linked=True) == 311
     # Before 0.20 vLLM did not count the graphs that it was about to capture.
     assert taken(model(), rules=memory._replace(graphs_counted=False)) == 1
+    assert scheduler_load(memory, "linked-80gb", 80 * GIB, 1, 1, 2).linked
+    assert not scheduler_load(memory, "card", 80 * GIB, 1, 1, 2).linked
+
+
+def test_the_peak_is_that_of_the_layer_or_that_of_sampling() -> None:
+    terms = Activation((2, 4, 8), (1, 1, 1), (1, 3, 9), (0, 1, 1), ("bound",))
+    batch = 2048 * 2
+    rows = [batch * (4096 * a + 3 * 14_336) for a in (2, 4, 8)]
+    few = activation_bytes(model(), terms, Load(2048, 1, 4096, 1))
+    assert list(few) == rows
+    many = activation_bytes(model(), terms, Load(2048, 1024, 4096, 1))
+    assert many[1] == batch * 4096 + 1024 * 128_256 * 4 * 3
+    # No more sequences than tokens of a batch are sampled.
+    assert activation_bytes(model(), terms, Load(2048, 9999, 4096, 1)) == activation_bytes(
+        model(), terms, Load(2048, 2048, 4096, 1)
+    )
+    assert activation_bytes(model(), terms, Load(2048, 1, 4096, 2))[0] == batch * (4096 * 2 + 3 * 7168)
+
+
+def test_the_workspace_of_experts_stays_while_tokens_are_sampled() -> None:
+    terms = Activation((0, 0, 0), (0, 0, 0), (0, 1, 1), (0, 1, 2), ("bound",))
+    sparse = model(experts=128, experts_per_token=8, intermediate=8 * 768, hidden_size=2048)
+    assert mlp_row(sparse, 1) == 8 * (2048 + 768)
+    assert mlp_row(sparse, 2) == 8 * (2048 + 384)
+    wide = replace(sparse, intermediate=8 * 4096)
+    assert mlp_row(wide, 1) == 8 * (8192 + 4096)
+    low, typical, high = activation_bytes(sparse, terms, Load(8192, 1024, 4096, 1))
+    workspace = 8192 * 2 * 8 * 2816
+    assert typical - low == 1024 * 128_256 * 4 + workspace
+    assert high - typical == workspace
+
+
+def test_a_vision_tower_is_profiled_before_the_batch_and_leaves_its_output() -> None:
+    terms = {name: Quantity(size * GIB, "B", "assumed", low=size * GIB / 2, high=size * 2 * GIB)
+             for name, size in (("vision", 1), ("vision_video", 5))}  # fmt: skip
+    memory = MEMORY._replace(terms=terms)
+    load = Load(2048, 256, 4096, 1)
+    blind = profiled_bytes(model(), memory, load)
+    seeing = model(groups=(TensorGroup("vision", "bf16", 1, 1, 1, 2),))
+    seen = profiled_bytes(seeing, memory, load)
+    assert blind[0] < 0.5 * GIB < 1 * GIB < 2 * GIB
+    assert seen == (max(blind[0], 0.5 * GIB), max(blind[1], GIB), max(blind[2], 2 * GIB) + 4096 * 1000 * 2)
+    video = profiled_bytes(replace(seeing, architecture="sees_video"), memory, load)
+    assert video[1] == 5 * GIB
+
+
+def test_sparse_attention_sets_memory_aside_for_the_longest_context() -> None:
+    memory = MEMORY._replace(workspace=IndexWorkspace((0, 10, 20), (5, 6, 7), ("bound",)))
+    sparse = model(layers=(LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64, index_dim=128),))
+    load = Load(2048, 256, 4096, 1)
+    plain = profiled_bytes(sparse, MEMORY, load)
+    found = profiled_bytes(sparse, memory, load)
+    assert [one - other for one, other in zip(found, plain, strict=True)] == [5, 4096 * 10 + 6, 4096 * 20 + 7]
+    assert profiled_bytes(model(), memory, load) == profiled_bytes(model(), MEMORY, load)
 
 
 RESERVE = StaticReserve(100, 2, 2048, 1000, 10, 5, 70, 9000, 60 * GIB, (0.5, 0.8, 1.0))

@@ -1,6 +1,5 @@
 """Documents agree with their schemas, the schemas with the types, and the types with the contract."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from scripts import script
 
 from assay.cli.main import main
 from assay.errors import KINDS, AssayError
@@ -24,12 +24,7 @@ MODEL = "Qwen/Qwen3-30B-A3B"
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("json_schemas", ROOT / "tools" / "json_schemas.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("json_schemas")
 
 
 @pytest.fixture(autouse=True)

@@ -100,6 +100,12 @@ def test_what_fits_exits_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--max-model-len 32768" in capsys.readouterr().out
 
 
+def test_a_gguf_file_has_no_command_under_vllm_but_the_reason() -> None:
+    found = result(str(real_file(SMOLLM2)), "5090", runtime="vllm")
+    assert (found.verdict, found.stacks) == ("unknown", ())
+    assert "check.gguf_plugin" in [reason.code for reason in found.reasons]
+
+
 def test_a_file_that_is_yet_to_be_made_has_no_command() -> None:
     found = result("Qwen3-8B", "5090", weights="awq_int4")
     assert (found.verdict, found.stacks) == ("unknown", ())
@@ -372,6 +378,17 @@ def test_a_pipeline_shares_one_card_and_stays_below_it() -> None:
     assert "is_original_qwen3_reranker" in told(stack.servers[2])
 
 
+def test_the_preset_s_own_embedder_and_reranker_have_derived_shares() -> None:
+    found = result(
+        "Qwen3-8B", OWNER, pipeline=PipelineRequest("Qwen3-Embedding-0.6B", "Qwen3-Reranker-0.6B", 1_000_000)
+    )
+    assert found.verdict == "yes"
+    assert [share.model for share in found.shares[1:3]] == ["Qwen/Qwen3-Embedding-0.6B", "Qwen/Qwen3-Reranker-0.6B"]
+    assert all(share.fraction is not None and share.need.basis == "derived" for share in found.shares[:3])
+    assert "vllm serve Qwen/Qwen3-Embedding-0.6B" in told(found.stacks[0].servers[1])
+    assert "is_original_qwen3_reranker" in told(found.stacks[0].servers[2])
+
+
 def test_a_pipeline_with_adapters_counts_their_slots(tmp_path: Path) -> None:
     bare = result("Qwen3-8B", OWNER, pipeline=PARTS)
     found = result("Qwen3-8B", OWNER, pipeline=PARTS, adapters=(adapter(tmp_path),))
@@ -448,6 +465,26 @@ def test_a_host_that_is_none_is_refused(host: str, capsys: pytest.CaptureFixture
     page = capsys.readouterr()
     assert not page.out
     assert page.err.count("\n") == 2
+
+
+@pytest.mark.parametrize("host", ["localhost", "gpu1", "gpu1.lan"])
+def test_a_compose_file_takes_addresses_alone(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Compose: `invalid IP address`, docker/compose issue 12815."""
+    words = ["launch", "Qwen3-8B", "--gpu", "5090", "--host", host]
+    assert main([*words, "--compose"]) == 2
+    page = capsys.readouterr()
+    assert not page.out
+    assert host in page.err
+    assert "127.0.0.1" in page.err
+    assert main(words) != 2
+
+
+def test_a_kv_type_without_a_word_names_those_that_have_one() -> None:
+    """TensorRT-LLM's llm_args.py knows `auto` and `fp8`; of another word it warns, and goes on without it."""
+    with pytest.raises(MissingKnowledge) as caught:
+        result("Qwen3-8B", OWNER, runtime="tensorrt-llm", kv="fp16")
+    assert dict(caught.value.message.parameters)["kv"] == "fp16"
+    assert dict(caught.value.hint.parameters)["known"] == "bf16, fp8"
 
 
 def test_the_line_that_waits_is_quoted() -> None:

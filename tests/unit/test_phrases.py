@@ -13,7 +13,7 @@ from assay.report.phrases import phrase
 from assay.types.quantity import Quantity
 from assay.types.report import Report
 
-LETTERS = {"a", "b", "c"}
+LETTERS = {"a", "b", "c", "d"}
 
 
 def texts(figure: Quantity) -> Iterator[str]:

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from scripts import script
 
 from assay.report import catalogue_compiler as compiler
 
@@ -128,10 +129,5 @@ def test_the_build_hook_refuses_a_tree_without_data(tmp_path: Path) -> None:
     spec = importlib.util.find_spec("hatchling")
     if spec is None:
         pytest.skip("hatchling is not installed")
-    located = importlib.util.spec_from_file_location("build_hook", ROOT / "tools" / "build_hook.py")
-    assert located is not None
-    assert located.loader is not None
-    module = importlib.util.module_from_spec(located)
-    located.loader.exec_module(module)
     with pytest.raises(FileNotFoundError):
-        module.build(tmp_path)
+        script("build_hook").build(tmp_path)

@@ -14,6 +14,7 @@ from assay.types.plan import Fit, Workload
 
 Isas = tuple[str | None, ...]
 """The instruction sets of the cards, where known."""
+NOT_LOADED = "check.not_loaded"
 PLAIN_FORMATS = frozenset({"bf16", "fp16", "fp32"})
 SMALLER_FORMATS = ("fp8_block128", "nvfp4")
 """What 16-bit weights might be converted to, mildest first; what is lost by it is another question."""
@@ -38,7 +39,9 @@ def unloadable(request: CheckRequest, setting: Setting) -> tuple[Message, ...]:
     container = container_of(setting.model)
     if container in {"catalogue", "config", *setting.runtime.containers} or is_converted(request, setting):
         return ()
-    return (message("check.not_loaded", "warning", runtime=setting.runtime.name, container=container),)
+    engine = setting.runtime
+    code = dict(engine.not_loaded).get(container, NOT_LOADED)
+    return (message(code, "warning", runtime=engine.name, version=engine.version or "", container=container),)
 
 
 def _runs(setting: Setting, isas: Isas) -> bool:
@@ -109,7 +112,8 @@ def advice(setting: Setting, workload: Workload, answer: Fit, column: tuple[Card
             return (message("advice.is_requantized", base=model.requantized_from),)
         return (message("advice.as_released", format=model.released_format),) if model.released_format else ()
     codes = {reason.code for reason in answer.reasons}
-    if "check.beyond_model" in codes or ("check.not_loaded" in codes and answer.verdict == "unknown"):
+    not_loaded = {NOT_LOADED, *dict(setting.runtime.not_loaded).values()}
+    if "check.beyond_model" in codes or (codes & not_loaded and answer.verdict == "unknown"):
         return ()  # less of it would not help
     if codes & {"check.heads", "check.blocks"}:
         return tuple(_dividing(setting, workload, gpu))

@@ -11,6 +11,7 @@ from assay.answers.model import answer as read_model
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
+from assay.reason.execution import WORTH
 from assay.reason.memory.fit import CardMemory, Setting, fit
 from assay.reason.memory.requantize import requantized
 from assay.reason.peaks import dense_peak
@@ -59,10 +60,6 @@ class CheckAnswer(NamedTuple):
         """0 if every result says yes, 1 if any says no, 3 if any is unknown and none says no."""
         verdicts = {result.verdict for result in self.results}
         return 1 if "no" in verdicts else 3 if "unknown" in verdicts else 0
-
-
-WORTH = 0.005
-"""Of the work of one token: what does less is no reason for doubt."""
 
 
 def _weakest_card(column: tuple[CardCount, ...]) -> Card:

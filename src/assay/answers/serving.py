@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from assay.answers import adapters as lora
 from assay.answers.advice import absent
-from assay.answers.asked import CardCount, CheckRequest
+from assay.answers.asked import CardCount, CheckRequest, kv_of
 from assay.answers.cardcheck import CardCheck
 from assay.answers.check import CheckResult, result_of, setting_of
 from assay.answers.pinned import Pinned
@@ -212,6 +212,21 @@ def _reasoned(argument: Argument, host: str) -> Argument:
     return argument._replace(said="launch.host_reached")
 
 
+def _wordless(question: Question, names: tuple[str, ...]) -> MissingKnowledge:
+    """The refusal of what the runtime has no words for; of a KV type with those that it has, its default among them."""
+    engine = question.engine
+    values = dict(spellings(engine.id)["kv"].values) if names == ("kv",) and "kv" in spellings(engine.id) else {}
+    if not values:
+        return MissingKnowledge(
+            message("error.unspelled", names=", ".join(names), runtime=engine.name), message("hint.unspelled")
+        )
+    known = dict.fromkeys((kv_of(None, engine, question.model).id, *values))
+    return MissingKnowledge(
+        message("error.kv_unspelled", kv=question.kv.id, runtime=engine.name, model=question.model.name),
+        message("hint.kv_unspelled", known=", ".join(known)),
+    )
+
+
 def server(question: Question, setting: Setting, told: dict[str, Value], cards: Pinned, port: int) -> Server:
     """One server on some cards.
 
@@ -222,10 +237,7 @@ def server(question: Question, setting: Setting, told: dict[str, Value], cards: 
     wanted = told | {"host": request.host, "port": port}
     found = arguments(wanted, setting)
     if found.unspelled:
-        raise MissingKnowledge(
-            message("error.unspelled", names=", ".join(found.unspelled), runtime=question.engine.name),
-            message("hint.unspelled"),
-        )
+        raise _wordless(question, found.unspelled)
     shown = visibility(cards.vendor)
     return Server(
         role="server",

@@ -43,8 +43,8 @@ def checked(request: LaunchRequest) -> None:
     """Refuse what no command can hold.
 
     Raises:
-        UsageError: control characters, an empty name, a host that is none, a template that is no file, or an adapter's
-            path that a runtime would take apart.
+        UsageError: control characters, an empty name, a host that is none or that no compose file can hold, a template
+            that is no file, or an adapter's path that a runtime would take apart.
     """
     _printable("MODEL", request.check.model)
     _printable("--name", request.served_name)
@@ -59,6 +59,10 @@ def checked(request: LaunchRequest) -> None:
             raise UsageError(message("error.adapter_path", path=path), message("hint.adapter_path", path=path))
     if not (_is_address(request.host) or _is_name(request.host)):
         raise UsageError(message("error.host", host=shlex.quote(request.host)), message("hint.host"))
+    if request.compose and not _is_address(request.host):
+        # Compose refuses a name ("invalid IP address", docker/compose issue 12815), and before version 2 it published
+        # such a port to every network (issue 2493).
+        raise UsageError(message("error.compose_host", host=request.host), message("hint.compose_host"))
     template = request.chat_template
     if template is not None and not Path(template).expanduser().is_file():
         raise UsageError(message("error.chat_template", path=template), message("hint.chat_template"))

@@ -50,3 +50,18 @@ def workload(runtime: str | None) -> Callable[[Decorated], Decorated]:
         return function
 
     return decorate
+
+
+def planned(command: str) -> Callable[[Decorated], Decorated]:
+    """What `check` and `launch` plan: the workload, --weights, --kv, --offload; help of `command` where it differs."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in (
+            click.option("--offload", cls=SpokenOption, is_flag=True, help=f"help.{command}.offload"),
+            click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv"),
+            click.option("--weights", cls=SpokenOption, metavar="F", help=f"help.{command}.weights"),
+        ):
+            function = option(function)
+        return workload(runtime=None)(function)
+
+    return decorate

@@ -5,6 +5,8 @@ from assay.types.message import Message, message
 
 BATCH_ONE, BATCH_MANY = 1, 64
 """Sequences at once that answers speak of: one person, and a busy server."""
+WORTH = 0.005
+"""Of the work of one token: what does less (norms, a router) is worth no line of its own and is no reason for doubt."""
 
 
 def contradicted(regimes: tuple[Regime, ...], lacking: frozenset[str]) -> tuple[str, ...]:

@@ -3,12 +3,9 @@
 from typing import NamedTuple
 
 from assay.answers.story import Station, StoryAnswer
-from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
+from assay.reason.execution import BATCH_MANY, BATCH_ONE, WORTH, at
 from assay.types.execution import Regime
 from assay.types.message import Message, message
-
-WORTH = 0.005
-"""Of the work of one token: what does less has one line for all."""
 
 
 class Sentence(NamedTuple):

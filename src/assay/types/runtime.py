@@ -149,7 +149,8 @@ class RuntimeMemory(NamedTuple):
 class Runtime(NamedTuple):
     """A runtime: its id, version, what it loads, which KV types it has, how it splits a model.
 
-    `needs_hardware` are the number formats that it refuses on cards which do not multiply them.
+    `needs_hardware` are the number formats that it refuses on cards which do not multiply them; `not_loaded` has the
+    code that says why, for containers of which there is more to say than that it does not load them.
     """
 
     id: str
@@ -162,3 +163,4 @@ class Runtime(NamedTuple):
     needs_hardware: frozenset[str]
     memory: RuntimeMemory | None
     sources: tuple[str, ...]
+    not_loaded: tuple[tuple[str, str], ...] = ()

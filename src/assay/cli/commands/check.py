@@ -5,16 +5,14 @@ import click
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
 from assay.cli.numbers import AT_LEAST_ZERO
-from assay.cli.options import common, workload
+from assay.cli.options import common, planned
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
 
 @click.command(cls=SpokenCommand, help="help.check")
 @click.argument("model")
-@workload(runtime=None)
-@click.option("--weights", cls=SpokenOption, metavar="F", help="help.check.weights")
-@click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv")
+@planned("check")
 @click.option(
     "--adapters",
     cls=SpokenOption,
@@ -23,7 +21,6 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
     metavar="N",
     help="help.check.adapters",
 )
-@click.option("--offload", cls=SpokenOption, is_flag=True, help="help.check.offload")
 @common
 @click.pass_obj
 def check(  # noqa: PLR0917 -- click passes by name

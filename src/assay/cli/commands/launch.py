@@ -5,18 +5,15 @@ import click
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
 from assay.cli.numbers import AT_LEAST_ONE
-from assay.cli.options import common, workload
+from assay.cli.options import common, planned
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
 
 @click.command(cls=SpokenCommand, help="help.launch")
 @click.argument("model")
-@workload(runtime=None)
-@click.option("--weights", cls=SpokenOption, metavar="F", help="help.launch.weights")
-@click.option("--kv", cls=SpokenOption, metavar="F", help="help.check.kv")
+@planned("launch")
 @click.option("--lora", "adapters", cls=SpokenOption, multiple=True, metavar="DIR", help="help.launch.lora")
-@click.option("--offload", cls=SpokenOption, is_flag=True, help="help.launch.offload")
 @click.option("--rag", cls=SpokenOption, is_flag=True, help="help.launch.rag")
 @click.option("--embedder", cls=SpokenOption, metavar="MODEL", help="help.launch.embedder")
 @click.option("--reranker", cls=SpokenOption, metavar="MODEL", help="help.launch.reranker")

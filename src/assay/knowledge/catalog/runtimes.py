@@ -164,6 +164,7 @@ def _read(name: str) -> Runtime:
         needs_hardware=frozenset(body.get("needs_hardware", [])),
         memory=_memory(body.get("memory")),
         sources=tuple(body.get("sources", [])),
+        not_loaded=tuple(body.get("not_loaded", {}).items()),
     )
 
 

@@ -46,6 +46,9 @@ def _told(matrix: Matrix, tensor: Tensor | None) -> Matrix:
 
 def _resolved(matrices: list[Matrix], document: Fields, layout: Layout) -> list[Matrix]:
     """The matrices as headers, layout and configuration together tell them."""
+    activations = quantization.of_activations(document)
+    if activations:
+        matrices = [each._replace(format=activations.get(each.format, each.format)) for each in matrices]
     if all(matrix.open is None and matrix.format not in _TWINS for matrix in matrices):
         return matrices
     scheme = quantization.scheme(document, None)

@@ -2,7 +2,8 @@
 
 Layouts as the libraries write them: compressed-tensors compressors/, GPTQModel nn_modules/qlinear/__init__.py, AutoAWQ
 awq/modules/linear/, bitsandbytes functional.py QuantState.as_dict, HQQ core/bitpack.py, ExLlamaV2
-conversion/adaptivegptq.py, ExLlamaV3 modules/quant/exl3.py, vLLM quantization/quark/, torchao prototype/safetensors/.
+conversion/adaptivegptq.py, ExLlamaV3 modules/quant/exl3.py, vLLM quantization/quark/, torchao prototype/safetensors/,
+vLLM quantization/fp_quant.py.
 Where a shape does not add up the format is `unknown`: the bytes are the file's in any case.
 """
 
@@ -19,6 +20,11 @@ PACKED = frozenset({"U8", "I8", "I32", "U32", "F8_E4M3", "F8_E5M2", "F4"})
 """Types whose elements need not be those of the matrix."""
 POWERS = frozenset({"U8", "F8_E8M0"})
 """Types of scales that are powers of two."""
+TORCHAO = {
+    "fp8": "torchao_float8", "fp8_channel": "torchao_float8", "fp8_block128": "torchao_float8",
+    "mxfp8": "torchao_mxfp8", "mxfp4": "torchao_mxfp4",
+}  # fmt: skip
+"""torchao multiplies with kernels of its own, and what becomes of the activations stands in no tensor."""
 THREES = 10
 """Elements of 3 bits that HQQ lays into a 32-bit word."""
 TILE = 16
@@ -129,11 +135,20 @@ def _gptq(packed: StoredTensor, parts: Parts) -> Found:
     return Found(f"gptq_int{bits}", inputs * outputs)
 
 
-def _qweight(parts: Parts) -> Found:
-    """GPTQ and the three packings of AutoAWQ, told apart by which side has the outputs of the scales."""
+def _fp_quant(packed: StoredTensor, scales: StoredTensor) -> Found:
+    """Two FP4 values in a byte, and a scale for 32 (MXFP4) or 16 (NVFP4) of them."""
+    width, rest = divmod(packed.size * 8, scales.elements or 1)
+    name = {32 * 4: "fp_quant_mxfp4", 16 * 4: "fp_quant_nvfp4"}.get(width)
+    return _unknown(packed) if rest or name is None else Found(name, packed.elements * 2)
+
+
+def _qweight(parts: Parts) -> Found:  # noqa: PLR0911 - one packing a line
+    """GPTQ, FP-Quant, AutoAWQ's three packings: told apart by which side has the outputs of the scales."""
     packed, scales, zeros = parts["qweight"], parts.get("scales"), parts.get("qzeros")
     if scales is None or len(packed.shape) != 2 or len(scales.shape) != 2 or not packed.elements:
         return _unknown(packed)
+    if packed.dtype == "U8" and "weight_global_scale" in parts:
+        return _fp_quant(packed, scales)
     rows, columns = packed.shape
     if packed.dtype == "I16":
         # gemv_fast.py: four rows in one, and zero points as wide as the scales.
@@ -263,7 +278,8 @@ def _torchao(parts: Parts) -> Found:  # noqa: PLR0911 - one subclass a line
     """A tensor subclass taken apart: its data, and the scales that tell which subclass it was."""
     data, scale = parts["_weight_qdata"], parts.get("_weight_scale")
     if data.dtype in ("F8_E4M3", "F8_E5M2"):
-        return Found(_fp8(data, scale), data.elements)
+        told = _fp8(data, scale)
+        return Found(TORCHAO.get(told, told), data.elements)
     if data.dtype == "I8" and scale is not None:
         return _torchao_bytes(data, scale, parts.get("_weight_zero_point"))
     if data.dtype == "I32" and ("_weight_scale_and_zero" in parts or "_weight_zero_point" in parts):
@@ -274,8 +290,10 @@ def _torchao(parts: Parts) -> Found:  # noqa: PLR0911 - one subclass a line
     if data.dtype == "U8":
         flat = scale is not None and data.elements == scale.elements * 8 and scale.dtype == "F8_E4M3"
         if flat:  # scales may lie in the order of the kernel, whatever their shape
-            return Found("nvfp4" if "_weight_act_per_tensor_scale" in parts else "nvfp4_w4a16", data.elements * 2)
-        return _floats(data, scale, tensor_scale=False, activations=False)
+            static = "_weight_act_per_tensor_scale" in parts
+            return Found("torchao_nvfp4_w4a4" if static else "torchao_nvfp4", data.elements * 2)
+        floats = _floats(data, scale, tensor_scale=False, activations=False)
+        return floats._replace(format=TORCHAO.get(floats.format, floats.format))
     return _unknown(data)
 
 

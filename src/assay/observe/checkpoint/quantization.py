@@ -139,14 +139,44 @@ def _exllama(quantization: Fields) -> Scheme:
     return not_understood(method, f"bits {quantization.raw('bits')}")
 
 
-def _torchao(quantization: Fields) -> Scheme:
-    """What torchao stores depends on its version and on the packing that its kernel asked for."""
+_TORCHAO = {
+    "Float8DynamicActivationFloat8WeightConfig": {"torchao_float8": "torchao_float8_w8a8"},
+    "Float8WeightOnlyConfig": {"torchao_float8": "torchao_float8_w8a16"},
+    "Int8DynamicActivationInt8WeightConfig": {"torchao_int8": "torchao_int8_w8a8"},
+    "Int8WeightOnlyConfig": {"torchao_int8": "torchao_int8_w8a16"},
+    "NVFP4DynamicActivationNVFP4WeightConfig": {"torchao_nvfp4": "torchao_nvfp4_w4a4"},
+    "NVFP4WeightOnlyConfig": {"torchao_nvfp4": "torchao_nvfp4_w4a16"},
+}
+"""torchao's configuration of all layers -> what its stored formats are then, activations included."""
+
+
+def _torchao_kind(quantization: Fields) -> str | None:
     kind: Any = quantization.raw("quant_type")
     if isinstance(kind, dict):
         kind = kind.get("default")
     if isinstance(kind, dict):
         kind = kind.get("_type")
-    return not_understood("torchao", kind if isinstance(kind, str) else "quant_type")
+    return kind if isinstance(kind, str) else None
+
+
+def _torchao(quantization: Fields) -> Scheme:
+    """What torchao stores depends on its version and on the packing that its kernel asked for."""
+    return not_understood("torchao", _torchao_kind(quantization) or "quant_type")
+
+
+def of_activations(config: Fields) -> dict[str, str]:
+    """Formats as headers show them -> the same with what becomes of the activations, which torchao's config tells.
+
+    Args:
+        config: the whole config.json.
+
+    Raises:
+        MalformedFile: a key has the wrong type.
+    """
+    quantization = config.nested("quantization_config")
+    if quantization is None or quantization.word("quant_method") != "torchao":
+        return {}
+    return _TORCHAO.get(_torchao_kind(quantization) or "", {})
 
 
 _MODELOPT = {

@@ -20,6 +20,7 @@ PARTS = frozenset((
     "quant_scale", "quant_zero", "compute_dtype", "offload_meta", "encoded_state_dict", "stores_quant_config",
     "channel_wise", "optimize", "round_zero",
     "q_weight", "q_scale_max", "q_groups", "q_invperm", "q_perm", "trellis", "su", "sv", "suh", "svh", "mcg", "mul1",
+    "act_global_scale", "forward_hadamard_matrix", "backward_hadamard_matrix",
 ))  # fmt: skip
 """Last words of the tensors that belong to a matrix, beside `weight` itself."""
 STACKED = ("_blocks", "_scales", "_weight_scale_inv", "_weight_scale_2", "_weight_scale", "_input_scale")

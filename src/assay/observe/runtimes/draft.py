@@ -64,6 +64,44 @@ def rounding(text: str) -> float:
     return 0.5 * 10.0 ** -len(digits) if point else 0.0
 
 
+def puts_figure(name: str, unit: float = 1.0, which: Which = "last") -> Note:
+    """Puts down the first group that matched as a figure of `unit` base units; of several lines, that of `which`."""
+    return lambda draft, match, line: draft.figure(name, next(filter(None, match.groups())), line, unit, which)
+
+
+def puts_text(name: str) -> Note:
+    """Puts down the first group as a word."""
+    return lambda draft, match, line: draft.text(name, match[1], line)
+
+
+def puts_flag(name: str) -> Note:
+    """Puts down that the line stood there."""
+    return lambda draft, _match, _line: draft.flags.add(name)
+
+
+def puts_selection(role: Role, target: str) -> Note:
+    """Puts down the first group as a kernel or backend for a target."""
+    return lambda draft, match, line: draft.select(role, match[1], target, line)
+
+
+OUT_OF_MEMORY = rule(
+    "emory",
+    r"(?:OutOfMemoryError|CUDA out of memory)(?:.{0,200}?Tried to allocate ([\d.]{1,20}) (GiB|MiB))?",
+    lambda draft, match, line: draft.trouble(
+        "out_of_memory", line, asked=f"{match[1]} {match[2]}" if match[1] else "?"
+    ),
+)
+"""PyTorch's own words, whichever server runs on it."""
+VALUE = r"'?(?P<value>[^',(){}\[\]\s]{1,300})"
+"""A value of a dictionary or of keyword arguments."""
+
+
+def value_of(keys: str, text: str) -> str | None:
+    """What is given for a key, or for one of several (`a|b`): `'key': value`, or `key=value`."""
+    found = re.search(rf"\b(?:{keys})(?:'\s*:\s*|=){VALUE}", text)
+    return None if found is None else found["value"]
+
+
 class Draft:
     """What was found so far of one runtime's log."""
 

@@ -3,7 +3,19 @@
 import re
 from collections.abc import Callable
 
-from assay.observe.runtimes.draft import GIB, MIB, Draft, Rule, apply, count, rule, size
+from assay.observe.runtimes.draft import (
+    GIB,
+    MIB,
+    Draft,
+    Rule,
+    apply,
+    count,
+    puts_figure,
+    puts_flag,
+    puts_text,
+    rule,
+    size,
+)
 from assay.types.log import BufferKind, LogLine
 
 UNITS = {"MiB": MIB, "GiB": GIB, "KiB": 2**10}
@@ -116,25 +128,18 @@ RULES: tuple[Rule, ...] = (
         mark=True,
     ),
     rule("system_info:", r"system_info: (?P<rest>.*)", _system),
-    rule("loading model", r"loading model '(?P<path>.{1,400})'", lambda d, m, n: d.text("model", m[1], n)),
+    rule("loading model", r"loading model '(?P<path>.{1,400})'", puts_text("model")),
     rule(
         "loaded meta data",
         r"loaded meta data with .{0,200}? tensors from (?P<path>.{1,400}?)(?: \(version|$)",
-        lambda d, m, n: d.text("model", m[1], n),
+        puts_text("model"),
         mark=True,
     ),
     rule(
-        "general.architecture",
-        r"general\.architecture str {1,40}= (\S{1,120})",
-        lambda d, m, n: d.text("architecture", m[1], n),
-        mark=True,
+        "general.architecture", r"general\.architecture str {1,40}= (\S{1,120})", puts_text("architecture"), mark=True
     ),
     rule("- type", r"- type {1,40}(?P<type>\w{1,80}): {1,40}(?P<tensors>\d{1,15}) tensors", _types),
-    rule(
-        "type",
-        r"(?:file type {1,40}|model ftype {1,40})= (?P<name>.{1,200}?)\s{0,8}$",
-        lambda d, m, n: d.text("quantization", m[1], n),
-    ),
+    rule("type", r"(?:file type {1,40}|model ftype {1,40})= (?P<name>.{1,200}?)\s{0,8}$", puts_text("quantization")),
     rule("size", r"(?:file size {1,40}|model size {1,40})= (?P<size>[\d.]{1,20}) (?P<unit>[KMG]iB)", _file_size),
     rule("offloaded", r"offloaded (\d{1,15})/(\d{1,15}) layers", _offloaded),
     rule(
@@ -147,33 +152,16 @@ RULES: tuple[Rule, ...] = (
     rule("RS buffer", rf"{DEVICE} RS {MIB_SIZE}", _buffer("state"), mark=True),
     rule("compute buffer", rf"{DEVICE}{SPACES}compute {MIB_SIZE}", _buffer("compute"), mark=True),
     rule("output buffer", rf"{DEVICE}{SPACES}output {MIB_SIZE}", _buffer("output"), mark=True),
-    rule(
-        "n_ctx",
-        r": n_ctx {1,40}= (\d{1,15})",
-        lambda d, m, n: d.figure("total_context", m[1], n, which="first"),
-        mark=True,
-    ),
-    rule(
-        "seq", r": n_ctx_(?:per_)?seq {1,40}= (\d{1,15})", lambda d, m, n: d.figure("context", m[1], n, which="first")
-    ),
-    rule(
-        "n_seq_max",
-        r": n_seq_max {1,40}= (\d{1,15})",
-        lambda d, m, n: d.figure("sequences", m[1], n, which="first"),
-        mark=True,
-    ),
+    rule("n_ctx", r": n_ctx {1,40}= (\d{1,15})", puts_figure("total_context", which="first"), mark=True),
+    rule("seq", r": n_ctx_(?:per_)?seq {1,40}= (\d{1,15})", puts_figure("context", which="first")),
+    rule("n_seq_max", r": n_seq_max {1,40}= (\d{1,15})", puts_figure("sequences", which="first"), mark=True),
     rule("n_ctx_slot", r"n_slots = (\d{1,15}), n_ctx_slot = (?P<context>\d{1,15})", _slots, mark=True),
-    rule(
-        "n_ubatch",
-        r": n_ubatch {1,40}= (\d{1,15})",
-        lambda d, m, n: d.figure("batched_tokens", m[1], n, which="first"),
-        mark=True,
-    ),
-    rule("kv_unified", r": kv_unified {1,40}= true", lambda d, _m, _n: d.flags.add("unified")),
+    rule("n_ubatch", r": n_ubatch {1,40}= (\d{1,15})", puts_figure("batched_tokens", which="first"), mark=True),
+    rule("kv_unified", r": kv_unified {1,40}= true", puts_flag("unified")),
     rule("lash", r": flash_attn {1,40}= (?P<value>\w{1,80})|Flash Attention (?P<word>enabled|disabled)", _flash),
     rule("K (", r"K \((?P<k>\w{1,80})\): .{0,80}V \((?P<v>\w{1,80})\):", _kv_types),
-    rule("c^KV", r"c\^KV \((\w{1,80})\)", lambda d, m, n: d.text("kv_type", m[1], n)),
-    rule(" = ", r": (mla_attn|fused_moe) {1,40}= ", lambda d, m, n: d.text("fork", m[1], n)),
+    rule("c^KV", r"c\^KV \((\w{1,80})\)", puts_text("kv_type")),
+    rule(" = ", r": (mla_attn|fused_moe) {1,40}= ", puts_text("fork")),
     rule(
         "cudaMalloc",
         r"allocating (?P<mib>[\d.]{1,20}) MiB on device (?P<device>\d{1,15}): cudaMalloc failed",

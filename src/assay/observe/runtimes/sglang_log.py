@@ -5,10 +5,22 @@ What it prints as GB is GiB: its own constant is 1 << 30.
 
 import re
 
-from assay.observe.runtimes.draft import GIB, Draft, Rule, apply, number, rounding, rule
+from assay.observe.runtimes.draft import (
+    GIB,
+    OUT_OF_MEMORY,
+    Draft,
+    Rule,
+    apply,
+    number,
+    puts_figure,
+    puts_selection,
+    puts_text,
+    rounding,
+    rule,
+    value_of,
+)
 from assay.types.log import LogFigure, LogLine
 
-VALUE = r"'?(?P<value>[^',(){}\[\]\s]{1,300})"
 FIGURES: tuple[tuple[str, str], ...] = (
     ("context_length", "context"),
     ("max_running_requests", "sequences"),
@@ -28,16 +40,14 @@ def _arguments(draft: Draft, match: re.Match[str], line: int) -> None:
     draft.clear()
     text = match["rest"]
     for key, name in FIGURES:
-        found = re.search(rf"\b{key}(?:'\s*:\s*|=){VALUE}", text)
-        if found is not None:
-            draft.figure(name, found["value"], line)
+        given = value_of(key, text)
+        if given is not None:
+            draft.figure(name, given, line)
     for key, name in TEXTS:
-        found = re.search(rf"\b{key}(?:'\s*:\s*|=){VALUE}", text)
-        if found is not None:
-            draft.text(name, found["value"], line)
-    backend = re.search(rf"\battention_backend(?:'\s*:\s*|=){VALUE}", text)
-    if backend is not None and backend["value"] != "None":
-        draft.select("attention", backend["value"], "", line)
+        draft.text(name, value_of(key, text), line)
+    backend = value_of("attention_backend", text)
+    if backend is not None and backend != "None":
+        draft.select("attention", backend, "", line)
 
 
 def _weights(draft: Draft, match: re.Match[str], line: int) -> None:
@@ -45,9 +55,9 @@ def _weights(draft: Draft, match: re.Match[str], line: int) -> None:
     draft.figure("weights", match["gb"], line, GIB, "first")
     rest = match["rest"]
     for key, name in (("type", "architecture"), ("dtype", "dtype"), ("quant", "quantization")):
-        found = re.search(rf"\b{key}={VALUE}", rest)
-        if found is not None:
-            draft.text(name, found["value"].removeprefix("torch."), line)
+        given = value_of(key, rest)
+        if given is not None:
+            draft.text(name, given.removeprefix("torch."), line)
 
 
 def _pool(draft: Draft, match: re.Match[str], line: int) -> None:
@@ -90,26 +100,17 @@ RULES: tuple[Rule, ...] = (
         _state,
         mark=True,
     ),
-    rule("KV cache dtype", r"Using KV cache dtype: (?:torch\.)?(\w{1,80})", lambda d, m, n: d.text("kv_type", m[1], n)),
+    rule("KV cache dtype", r"Using KV cache dtype: (?:torch\.)?(\w{1,80})", puts_text("kv_type")),
     rule(
         "graph end",
         r"Capture (?:cuda|npu) graph end\..{0,200}?mem usage=(-?[\d.]{1,20}) GB",
-        lambda d, m, n: d.figure("graphs", m[1], n, GIB, "most"),
+        puts_figure("graphs", GIB, "most"),
         mark=True,
     ),
-    rule(
-        "max_total_num_tokens=",
-        r"max_total_num_tokens=(\d{1,15})",
-        lambda d, m, n: d.figure("kv_tokens", m[1], n),
-        mark=True,
-    ),
-    rule("max_running_requests=", r"max_running_requests=(\d{1,15})", lambda d, m, n: d.figure("sequences", m[1], n)),
-    rule("context_len=", r"context_len=(\d{1,15})", lambda d, m, n: d.figure("context", m[1], n)),
-    rule(
-        "attention backend",
-        r"(?:Use|Using) (\w{1,80}) (?:as )?attention backend",
-        lambda d, m, n: d.select("attention", m[1], "", n),
-    ),
+    rule("max_total_num_tokens=", r"max_total_num_tokens=(\d{1,15})", puts_figure("kv_tokens"), mark=True),
+    rule("max_running_requests=", r"max_running_requests=(\d{1,15})", puts_figure("sequences")),
+    rule("context_len=", r"context_len=(\d{1,15})", puts_figure("context")),
+    rule("attention backend", r"(?:Use|Using) (\w{1,80}) (?:as )?attention backend", puts_selection("attention", "")),
     rule(
         "hybrid linear",
         r"Using hybrid linear attention backend",
@@ -118,18 +119,14 @@ RULES: tuple[Rule, ...] = (
     rule(
         "Linear attention kernel",
         r"Linear attention kernel backend: (\S.*)",
-        lambda d, m, n: d.select("attention", m[1], "linear attention", n),
+        puts_selection("attention", "linear attention"),
     ),
     rule(
         "KV cache",
         r"weights leave no GPU memory for the KV cache|Not enough memory.{0,120}mem-fraction-static",
         lambda d, _m, n: d.trouble("sglang_no_kv", n),
     ),
-    rule(
-        "emory",
-        r"(?:OutOfMemoryError|CUDA out of memory)(?:.{0,200}?Tried to allocate ([\d.]{1,20}) (GiB|MiB))?",
-        lambda d, m, n: d.trouble("out_of_memory", n, asked=f"{m[1]} {m[2]}" if m[1] else "?"),
-    ),
+    OUT_OF_MEMORY,
     rule(" TP", r"^\[[\d\-: ]+ TP(\d{1,3})[\] ]", _rank),
 )
 

@@ -2,11 +2,25 @@
 
 import re
 
-from assay.observe.runtimes.draft import GIB, Draft, Rule, apply, count, rule, size
+from assay.observe.runtimes.draft import (
+    GIB,
+    OUT_OF_MEMORY,
+    Draft,
+    Rule,
+    apply,
+    count,
+    puts_figure,
+    puts_flag,
+    puts_selection,
+    puts_text,
+    rule,
+    size,
+    value_of,
+)
 from assay.types.log import LogLine
 
 ARGUMENTS: tuple[tuple[str, str], ...] = (
-    ("max_model_len", "context"),
+    ("max_model_len|max_seq_len", "context"),
     ("max_num_seqs", "sequences"),
     ("max_num_batched_tokens", "batched_tokens"),
     ("tensor_parallel_size", "tensor_parallel"),
@@ -20,7 +34,6 @@ TEXTS: tuple[tuple[str, str], ...] = (
     ("kv_cache_dtype", "kv_type"),
     ("dtype", "dtype"),
 )
-VALUE = r"'?(?P<value>[^',(){}\[\]\s]{1,300})"
 BACKENDS = {"Flash Attention": "FLASH_ATTN", "Triton": "TRITON_ATTN", "FlashInfer": "FLASHINFER"}
 """Names of older releases -> those of newer ones."""
 
@@ -28,14 +41,13 @@ BACKENDS = {"Flash Attention": "FLASH_ATTN", "Triton": "TRITON_ATTN", "FlashInfe
 def _settings(draft: Draft, text: str, line: int) -> None:
     """Keys of a dictionary (`'max_model_len': 16384`) or of keyword arguments (`max_seq_len=16384`)."""
     for key, name in ARGUMENTS:
-        spelled = rf"(?:{key}|max_seq_len)" if name == "context" else key
-        match = re.search(rf"\b{spelled}(?:'\s*:\s*|=){VALUE}", text)
-        if match is not None:
-            draft.figure(name, match["value"], line)
+        given = value_of(key, text)
+        if given is not None:
+            draft.figure(name, given, line)
     for key, name in TEXTS:
-        match = re.search(rf"(?:\b|'){key}(?:'\s*:\s*|=){VALUE}", text)
-        if match is not None:
-            draft.text(name, match["value"].removeprefix("torch."), line, last=True)
+        given = value_of(key, text)
+        if given is not None:
+            draft.text(name, given.removeprefix("torch."), line, last=True)
     if re.search(r"speculative_config(?:'\s*:\s*|=)(?!None)", text):
         draft.flags.add("speculative")
     if re.search(r"enforce_eager(?:'\s*:\s*|=)True", text):
@@ -95,19 +107,9 @@ RULES: tuple[Rule, ...] = (
         _engine,
         mark=True,
     ),
-    rule(
-        "Using max model len",
-        r"Using max model len (\d{1,15})",
-        lambda d, m, n: d.figure("context", m[1], n, which="first"),
-    ),
-    rule(
-        "max_num_batched_tokens=",
-        r"max_num_batched_tokens=(\d{1,15})\.",
-        lambda d, m, n: d.figure("batched_tokens", m[1], n),
-    ),
-    rule(
-        "Resolved architecture", r"Resolved architecture: (\w{1,80})", lambda d, m, n: d.text("architecture", m[1], n)
-    ),
+    rule("Using max model len", r"Using max model len (\d{1,15})", puts_figure("context", which="first")),
+    rule("max_num_batched_tokens=", r"max_num_batched_tokens=(\d{1,15})\.", puts_figure("batched_tokens")),
+    rule("Resolved architecture", r"Resolved architecture: (\w{1,80})", puts_text("architecture")),
     rule(
         "Found GPU",
         r"Found GPU(?P<index>\d{1,15}) (?P<name>.{1,200}?) which is of cuda capability (?P<capability>\d{1,4}\.\d)",
@@ -117,19 +119,19 @@ RULES: tuple[Rule, ...] = (
     rule(
         "took",
         r"Model loading took (-?[\d.]{1,20}) GiB|Loading model weights took (-?[\d.]{1,20}) GB",
-        lambda d, m, n: d.figure("weights", m[1] or m[2], n, GIB, "most"),
+        puts_figure("weights", GIB, "most"),
         mark=True,
     ),
     rule(
         "Available KV cache",
         r"Available KV cache memory: (-?[\d.]{1,20}) GiB",
-        lambda d, m, n: d.figure("kv_memory", m[1], n, GIB, "least"),
+        puts_figure("kv_memory", GIB, "least"),
         mark=True,
     ),
     rule(
         "GPU KV cache size",
         r"GPU KV cache size: ([\d,]{1,20}) tokens",
-        lambda d, m, n: d.figure("kv_tokens", m[1], n, which="least"),
+        puts_figure("kv_tokens", which="least"),
         mark=True,
     ),
     rule(
@@ -141,29 +143,17 @@ RULES: tuple[Rule, ...] = (
     rule(
         "Graph capturing",
         r"Graph capturing finished in .{0,200}?took (-?[\d.]{1,20}) GiB",
-        lambda d, m, n: d.figure("graphs", m[1], n, GIB, "most"),
+        puts_figure("graphs", GIB, "most"),
         mark=True,
     ),
-    rule(
-        "CUDA graph memory profiling",
-        r"CUDA graph memory profiling is enabled",
-        lambda d, _m, _n: d.flags.add("graphs_profiled"),
-    ),
-    rule(
-        "--gpu-memory-utilization=",
-        r"current --gpu-memory-utilization=([\d.]{1,20})",
-        lambda d, m, n: d.figure("utilization", m[1], n),
-    ),
+    rule("CUDA graph memory profiling", r"CUDA graph memory profiling is enabled", puts_flag("graphs_profiled")),
+    rule("--gpu-memory-utilization=", r"current --gpu-memory-utilization=([\d.]{1,20})", puts_figure("utilization")),
     rule(
         "esired GPU memory",
         r"esired GPU memory utilization (?:is )?\(([\d.]{1,20}), [\d.]{1,20} GiB\)",
-        lambda d, m, n: d.figure("utilization", m[1], n),
+        puts_figure("utilization"),
     ),
-    rule(
-        "gpu_memory_utilization (",
-        r"x gpu_memory_utilization \(([\d.]{1,20})\)",
-        lambda d, m, n: d.figure("utilization", m[1], n),
-    ),
+    rule("gpu_memory_utilization (", r"x gpu_memory_utilization \(([\d.]{1,20})\)", puts_figure("utilization")),
     rule(
         "non_torch_memory",
         r"model weights take (?P<weights>[\d.]{1,20})\s?GiB; non_torch_memory takes (?P<other>-?[\d.]{1,20})\s?GiB; "
@@ -187,11 +177,7 @@ RULES: tuple[Rule, ...] = (
         r"(?: attention)? backend(?: out of|\.| on V\d engine)",
         _attention,
     ),
-    rule(
-        "for vit",
-        r"Using backend (?:AttentionBackendEnum\.)?(\S{1,120}) for vit",
-        lambda d, m, n: d.select("vision", m[1], "vit", n),
-    ),
+    rule("for vit", r"Using backend (?:AttentionBackendEnum\.)?(\S{1,120}) for vit", puts_selection("vision", "vit")),
     rule(
         "FlashAttention version",
         r"Using FlashAttention version (\d)",
@@ -249,11 +235,7 @@ RULES: tuple[Rule, ...] = (
         r"attention heads \((\d{1,15})\) must be divisible by tensor parallel size \((\d{1,15})\)",
         lambda d, m, n: d.trouble("vllm_heads", n, heads=count(m[1]), ranks=count(m[2])),
     ),
-    rule(
-        "emory",
-        r"(?:OutOfMemoryError|CUDA out of memory)(?:.{0,200}?Tried to allocate ([\d.]{1,20}) (GiB|MiB))?",
-        lambda d, m, n: d.trouble("out_of_memory", n, asked=f"{m[1]} {m[2]}" if m[1] else "?"),
-    ),
+    OUT_OF_MEMORY,
 )
 HEAD = re.compile(
     r"\(\w{1,80} pid=|\(\w{1,80}\)|(?:INFO|WARNING|ERROR|DEBUG) \d\d-\d\d|\[[\d-]{10}|\[\w{1,80}\.py:\d+\]|\w*Error:"

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from assay.knowledge.catalog.runtimes import runtime
-from assay.reason.execution import BATCH_MANY, BATCH_ONE, at
+from assay.reason.execution import BATCH_MANY, BATCH_ONE, WORTH, at
 from assay.types.execution import AttentionPath, ExecutionPath, Regime
 from assay.types.message import Message, message
 from assay.types.plan import GroupExecution
 from assay.types.report import Cell, Notes, Row, Table
-
-LEAST_SHARE = 0.005
-"""Of the work of one token: what does less (norms, a router) is not worth a line."""
 
 
 def path_word(path: str) -> Message:
@@ -91,7 +88,7 @@ def attention(found: AttentionPath | None, kv: str) -> list[Message]:
 
 def alone(found: Sequence[GroupExecution], attended: Sequence[Message]) -> Notes:
     """The groups on one set of cards that do the work, the attention, and what to know of their paths."""
-    shown = [(one, roles) for one, roles in _merged(found) if one.work_share >= LEAST_SHARE]
+    shown = [(one, roles) for one, roles in _merged(found) if one.work_share >= WORTH]
     lines = [*(_line(one, roles) for one, roles in shown), *attended]
     lines += [note for one, _ in shown for note in one.notes]
     if any(one.path == "weight-only" and one.regimes for one, _ in shown):
