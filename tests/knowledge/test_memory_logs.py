@@ -59,7 +59,8 @@ def test_configurations_name_their_source() -> None:
         ("config", ""),
         ("set", "best"),
         ("outcome", "perhaps"),
-        ("source", "stored copy 7"),
+        ("source", "copy 7"),
+        ("source", "copy, id unknown"),
         ("enforce_eager", "maybe"),
         ("check_budget", "-1.00 GiB"),
         ("max_model_len", "nan"),
@@ -130,3 +131,17 @@ def test_both_halves_have_each_stratum_of_two_groups_or_more(rows: tuple[Row, ..
 def test_the_split_ignores_the_order_of_the_file(rows: tuple[Row, ...]) -> None:
     usable_rows = usable(rows)
     assert split_module.calibration_groups(usable_rows) == split_module.calibration_groups(usable_rows[::-1])
+
+
+def test_llama_cpp_buffers_add_up() -> None:
+    """KV buffers of all devices over the context are the bytes per token that the row states."""
+    with (MEMORY / "llama_cpp.csv").open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["source"].startswith("https://"), row["id"]
+        assert row["check_lines"] == "every buffer is in the source", row["id"]
+        total = sum(float(part.split("=")[1]) for part in row["kv_mib"].split(";"))
+        assert total * 2**20 / int(row["context"]) == pytest.approx(float(row["kv_bytes_per_token"]), abs=1.5), row[
+            "id"
+        ]
