@@ -145,3 +145,19 @@ def test_llama_cpp_buffers_add_up() -> None:
         assert total * 2**20 / int(row["context"]) == pytest.approx(float(row["kv_bytes_per_token"]), abs=1.5), row[
             "id"
         ]
+
+
+def test_a_stratum_on_one_side_gives_a_group_to_the_other(rows: tuple[Row, ...]) -> None:
+    row = next(row for row in rows if row.set == "main")
+    even = [name for name in map(str, range(20)) if int(split_module.digest(name), 16) % 2 == 0][:2]
+    halves = split_module.split([row._replace(id=name, group=name) for name in even])
+    assert len(halves.calibration) == len(halves.validation) == 1
+
+
+def test_rows_added_later_move_no_group(rows: tuple[Row, ...]) -> None:
+    counted = usable(rows)
+    kept = [row for row in counted if row.runtime == "vllm"]
+    more = [kept[0]._replace(id=f"added {number}", group=f"added {number}") for number in range(9)]
+    before = split_module.calibration_groups(kept)
+    after = split_module.calibration_groups([*kept, *more])
+    assert before == after - {row.group for row in more}
