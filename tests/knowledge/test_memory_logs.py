@@ -161,3 +161,10 @@ def test_rows_added_later_move_no_group(rows: tuple[Row, ...]) -> None:
     before = split_module.calibration_groups(kept)
     after = split_module.calibration_groups([*kept, *more])
     assert before == after - {row.group for row in more}
+
+
+@pytest.mark.parametrize(
+    ("group", "calibrates"), [("abc", False), ("a", False), ("", False), ("b", False), ("d", True)]
+)
+def test_the_side_of_a_group_is_the_last_bit_of_its_sha256(group: str, calibrates: bool) -> None:
+    assert split_module._calibrates(group) is calibrates
