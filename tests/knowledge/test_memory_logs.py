@@ -163,8 +163,5 @@ def test_rows_added_later_move_no_group(rows: tuple[Row, ...]) -> None:
     assert before == after - {row.group for row in more}
 
 
-@pytest.mark.parametrize(
-    ("group", "calibrates"), [("abc", False), ("a", False), ("", False), ("b", False), ("d", True)]
-)
-def test_the_side_of_a_group_is_the_last_bit_of_its_sha256(group: str, calibrates: bool) -> None:
-    assert split_module._calibrates(group) is calibrates
+def test_the_side_of_a_group_is_the_last_bit_of_its_sha256() -> None:
+    assert [group for group in "abcdef" if split_module._calibrates(group)] == ["c", "d", "e"]
