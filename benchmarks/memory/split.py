@@ -30,18 +30,29 @@ def digest(group: str) -> str:
     return hashlib.sha256(group.encode()).hexdigest()
 
 
-def calibration_groups(rows: Iterable[Row]) -> frozenset[str]:
-    """The groups that calibrate: within each stratum every second group in the order of the digests.
+def _calibrates(group: str) -> bool:
+    """The last bit of the digest: rows added later move no group that is here."""
+    return int(digest(group), 16) % 2 == 0
 
-    A group belongs to the stratum of its first row by id, so it is counted once.
+
+def calibration_groups(rows: Iterable[Row]) -> frozenset[str]:
+    """The groups that calibrate: those of an even digest.
+
+    Where a stratum's groups would all fall on one side, the first in the order of the digests changes sides. A group
+    belongs to the stratum of its first row by id, so it is counted once.
     """
     first: dict[str, Row] = {}
     for row in sorted(rows, key=lambda row: row.id):
         first.setdefault(row.group, row)
     strata: dict[str, list[str]] = defaultdict(list)
-    for group, row in first.items():
-        strata[stratum(row)].append(group)
-    return frozenset(group for groups in strata.values() for group in sorted(groups, key=digest)[::2])
+    for group in sorted(first, key=digest):
+        strata[stratum(first[group])].append(group)
+    chosen = {group for group in first if _calibrates(group)}
+    for groups in strata.values():
+        inside = [group for group in groups if group in chosen]
+        if len(groups) > 1 and len(inside) in (0, len(groups)):
+            chosen ^= {groups[0]}
+    return frozenset(chosen)
 
 
 def split(rows: Iterable[Row]) -> Split:

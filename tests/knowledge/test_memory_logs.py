@@ -60,7 +60,8 @@ def test_configurations_name_their_source() -> None:
         ("config", ""),
         ("set", "best"),
         ("outcome", "perhaps"),
-        ("source", "stored copy 7"),
+        ("source", "copy 7"),
+        ("source", "copy, id unknown"),
         ("enforce_eager", "maybe"),
         ("check_budget", "-1.00 GiB"),
         ("max_model_len", "nan"),
@@ -131,3 +132,37 @@ def test_both_halves_have_each_stratum_of_two_groups_or_more(rows: tuple[Row, ..
 def test_the_split_ignores_the_order_of_the_file(rows: tuple[Row, ...]) -> None:
     usable_rows = usable(rows)
     assert split_module.calibration_groups(usable_rows) == split_module.calibration_groups(usable_rows[::-1])
+
+
+def test_llama_cpp_buffers_add_up() -> None:
+    """KV buffers of all devices over the context are the bytes per token that the row states."""
+    with (MEMORY / "llama_cpp.csv").open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        assert row["source"].startswith("https://"), row["id"]
+        assert row["check_lines"] == "every buffer is in the source", row["id"]
+        total = sum(float(part.split("=")[1]) for part in row["kv_mib"].split(";"))
+        assert total * 2**20 / int(row["context"]) == pytest.approx(float(row["kv_bytes_per_token"]), abs=1.5), row[
+            "id"
+        ]
+
+
+def test_a_stratum_on_one_side_gives_a_group_to_the_other(rows: tuple[Row, ...]) -> None:
+    row = next(row for row in rows if row.set == "main")
+    even = [name for name in map(str, range(20)) if int(split_module.digest(name), 16) % 2 == 0][:2]
+    halves = split_module.split([row._replace(id=name, group=name) for name in even])
+    assert len(halves.calibration) == len(halves.validation) == 1
+
+
+def test_rows_added_later_move_no_group(rows: tuple[Row, ...]) -> None:
+    counted = usable(rows)
+    kept = [row for row in counted if row.runtime == "vllm"]
+    more = [kept[0]._replace(id=f"added {number}", group=f"added {number}") for number in range(9)]
+    before = split_module.calibration_groups(kept)
+    after = split_module.calibration_groups([*kept, *more])
+    assert before == after - {row.group for row in more}
+
+
+def test_the_side_of_a_group_is_the_last_bit_of_its_sha256() -> None:
+    assert [group for group in "abcdef" if split_module._calibrates(group)] == ["c", "d", "e"]
