@@ -42,6 +42,7 @@ MEMORY = RuntimeMemory(
     cell_padding=1,
     ubatch_tokens=0,
     tiers=(Tier(0, (), 2048, 256, 256, 0), Tier(70 * GIB, ("a100",), 8192, 1024, 1024, 0)),
+    whole_prompts=False,
     pool=BlockPool(16, 1.5, 2, 2, "requests"),
     graphs_counted=True,
     reserve=None,
@@ -299,6 +300,13 @@ def test_several_cards_experts_and_fast_links_cost_more() -> None:
     assert taken(model(), rules=memory._replace(graphs_counted=False)) == 1
     assert scheduler_load(memory, "linked-80gb", 80 * GIB, 1, 1, 2).linked
     assert not scheduler_load(memory, "card", 80 * GIB, 1, 1, 2).linked
+
+
+def test_a_release_that_reads_prompts_in_one_piece_has_them_in_a_batch() -> None:
+    whole = MEMORY._replace(whole_prompts=True)
+    assert scheduler_load(whole, "card", 24 * GIB, 32_768, 4, 1).batched_tokens == 32_768
+    assert scheduler_load(whole, "card", 24 * GIB, 512, 4, 1).batched_tokens == 2048
+    assert scheduler_load(MEMORY, "card", 24 * GIB, 32_768, 4, 1).batched_tokens == 2048
 
 
 def test_the_peak_is_that_of_the_layer_or_that_of_sampling() -> None:

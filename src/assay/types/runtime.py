@@ -116,6 +116,7 @@ class RuntimeMemory(NamedTuple):
         sliding: how much of a sliding layer's cache it keeps.
         cell_padding: padding of a contiguous cache; ubatch_tokens: llama.cpp's micro-batch.
         tiers: scheduler defaults by the size of the device; empty where a batch is the whole prompt.
+        whole_prompts: whether a batch holds at least one prompt of the longest context.
         pool: the blocks of a paged cache.
         graphs_counted: whether captured graphs are estimated before the cache is sized, and taken from it.
         reserve: what is left free beside weights and caches, where the runtime has a rule.
@@ -132,6 +133,7 @@ class RuntimeMemory(NamedTuple):
     cell_padding: int
     ubatch_tokens: int
     tiers: tuple[Tier, ...]
+    whole_prompts: bool
     pool: BlockPool | None
     graphs_counted: bool
     reserve: StaticReserve | None

@@ -100,6 +100,7 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         cell_padding=body.get("cell_padding", 1),
         ubatch_tokens=body.get("ubatch_tokens", 0),
         tiers=tuple(map(_tier, body.get("tiers", []))),
+        whole_prompts=bool(body.get("whole_prompts", False)),
         pool=_pool(body.get("pool")),
         graphs_counted=bool(body.get("graphs_counted", True)),
         reserve=_reserve(body.get("reserve")),

@@ -47,6 +47,8 @@ def scheduler_load(
         if device_bytes >= tier.from_bytes and not gpu_id.startswith(tier.excepted):
             slots = tier.sequences if cards < WIDE else tier.wide_sequences
             batched, graphs = tier.batched_tokens, tier.graphs
+    if memory.whole_prompts:
+        batched = max(batched, context)
     return Load(batched, max(slots, sequences), context, cards, graphs, gpu_id.startswith(memory.fast_links))
 
 
