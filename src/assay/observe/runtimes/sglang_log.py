@@ -37,7 +37,14 @@ def _arguments(draft: Draft, match: re.Match[str], line: int) -> None:
             draft.text(name, found["value"], line)
     backend = re.search(rf"\battention_backend(?:'\s*:\s*|=){VALUE}", text)
     if backend is not None and backend["value"] != "None":
+        draft.flags.add("attention_asked")
         draft.select("attention", backend["value"], "", line)
+
+
+def _by_default(draft: Draft, match: re.Match[str], line: int) -> None:
+    """Arguments that are printed with what they were resolved to did not ask for it."""
+    draft.flags.discard("attention_asked")
+    draft.select("attention", match[1], "", line)
 
 
 def _weights(draft: Draft, match: re.Match[str], line: int) -> None:
@@ -107,9 +114,10 @@ RULES: tuple[Rule, ...] = (
     rule("context_len=", r"context_len=(\d{1,15})", lambda d, m, n: d.figure("context", m[1], n)),
     rule(
         "attention backend",
-        r"(?:Use|Using) (\w{1,80}) (?:as )?attention backend",
+        r"(?:Use|Using) (\w{1,80}) (?:as )?(?:default )?attention backend",
         lambda d, m, n: d.select("attention", m[1], "", n),
     ),
+    rule("backend by default", r"Attention backend not .{0,40}\. Use (\w{1,80}) backend by default", _by_default),
     rule(
         "hybrid linear",
         r"Using hybrid linear attention backend",

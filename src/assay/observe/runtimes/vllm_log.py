@@ -78,6 +78,8 @@ def _moe(draft: Draft, match: re.Match[str], line: int) -> None:
 
 def _attention(draft: Draft, match: re.Match[str], line: int) -> None:
     name = match["name"]
+    if "AttentionBackendEnum." in match[0] and match[0].endswith("."):  # without the list of those it was chosen from
+        draft.flags.add("attention_asked")
     if name not in {"MLA", "nccl"}:
         draft.select("attention", BACKENDS.get(name, name), match["target"] or "", line)
 
@@ -186,6 +188,11 @@ RULES: tuple[Rule, ...] = (
         r"Using (?:AttentionBackendEnum\.)?(?P<name>Flash Attention|[\w-]{1,80})(?: (?P<target>MLA prefill))?"
         r"(?: attention)? backend(?: out of|\.| on V\d engine)",
         _attention,
+    ),
+    rule(
+        "Overriding with",
+        r"Overriding with (\w{1,80}) out of potential backends",
+        lambda d, m, n: d.select("attention", m[1], "", n),
     ),
     rule(
         "for vit",
