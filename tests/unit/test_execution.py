@@ -298,6 +298,7 @@ def test_attention_that_was_not_read_is_unknown() -> None:
     assert execution.attention("vllm", "gfx1201", "standard") is None
     gemma4 = from_catalogue("google/gemma-4-26B-A4B")
     assert attention_of(gemma4, "vllm", "sm_90a") is None
+    assert execution.attention("vllm", "sm_90a", "standard", "gemma4_text", frozenset({256})) is None
     assert attention_of(from_catalogue("nvidia/MiniMax-M3-NVFP4"), "vllm", "sm_90a") is None
 
 
@@ -383,6 +384,32 @@ def test_fp8_keys_have_one_truth_on_ampere() -> None:
     latent = execution.attention("vllm", "sm_80", "latent")
     assert latent is not None
     assert "fp8" in dict(latent.refused)
+
+
+def test_formats_tell_what_attends_and_on_what_that_depends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["formats", "3090", "--runtime", "sglang"]) == 0
+    page = capsys.readouterr().out
+    assert "attention, KV cache in bf16, fp16: flashinfer" in page
+    assert "needs FlashInfer installed" in page
+    assert "without that: triton" in page
+    assert main(["formats", "3090", "--runtime", "vllm", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    said = {(one["kind"], one["architecture"], one["kv"]): one for one in result["attention"]}
+    assert said["standard", None, "fp8"]["backend"] == "FLASHINFER"
+    assert said["standard", "gpt_oss", "fp8"]["backend"] is None
+    assert "requires SM89+" in said["standard", "gpt_oss", "fp8"]["refused"]
+
+
+def test_check_tells_what_attends_and_on_what_that_depends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "openai/gpt-oss-20b", "--gpu", OWNER, "--runtime", "vllm"]) == 0
+    page = capsys.readouterr().out
+    assert "attention with bf16 keys and values: FLASHINFER (XQA in decode)" in page
+    assert "without that: TRITON_ATTN" in page
+    assert main(["check", "openai/gpt-oss-20b", "--gpu", OWNER, "--runtime", "vllm", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    (said,) = [one for one in result["attention"] if one["kv"] == "bf16"]
+    assert said["otherwise"] == "TRITON_ATTN"
+    assert len(said["needs"]) == 2
 
 
 def test_formats_tell_every_runtime(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,12 +71,17 @@ def test_another_backend_of_the_same_version_is_exit_1(tmp_path: Path) -> None:
 
 
 def test_a_backend_that_was_asked_for_is_its_own_cause(tmp_path: Path) -> None:
-    found, _ = gpt_oss(tmp_path, READ, (TRITON, "Using AttentionBackendEnum.FLEX_ATTENTION backend."))
-    assert found.row.outcome == "differs"
-    assert found.causes[0].id == "attention_asked"
-    chosen = "Using FLEX_ATTENTION attention backend out of potential backends: ['FLEX_ATTENTION']."
-    found, _ = gpt_oss(tmp_path, READ, (TRITON, chosen))
-    assert "attention_asked" not in {cause.id for cause in found.causes}
+    for line, wished in (
+        ("Using AttentionBackendEnum.FLEX_ATTENTION backend.", True),
+        ("Using FLEX_ATTENTION backend (selected via --attention-backend).", True),
+        ("Using FLEX_ATTENTION attention backend out of potential backends: ['FLEX_ATTENTION'].", False),
+        ("Using AttentionBackendEnum.FLEX_ATTENTION attention backend out of potential backends: ['x'].", False),
+        ("Found incompatible backend(s) [x]. Overriding with FLEX_ATTENTION out of potential backends: ['x'].", False),
+    ):
+        found, _ = gpt_oss(tmp_path, READ, (TRITON, line))
+        assert [one.name for one in found.row.seen] == ["FLEX_ATTENTION"], line
+        assert found.row.outcome == "differs"
+        assert (found.causes[0].id == "attention_asked") is wished, line
 
 
 def test_what_is_picked_without_flashinfer_is_named_as_that(tmp_path: Path) -> None:
