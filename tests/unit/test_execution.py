@@ -247,6 +247,9 @@ GPT_OSS, GEMMA, DSA = "openai/gpt-oss-20b", "google/gemma-3-27b-it", "deepseek-a
         # an image's tokens see each other in both directions
         (GEMMA, "sm_120a", "bf16", "TRITON_ATTN", "FLASH_ATTN"),
         (GEMMA, "sm_100a", "bf16", "FLASH_ATTN (FlashAttention 4)", "FLASHINFER"),
+        (GEMMA, "sm_90a", "bf16", "TRITON_ATTN", "FLASH_ATTN"),
+        ("google/gemma-3-12b-it", "sm_90a", "bf16", "TRITON_FLASH_ATTN", "FLASH_ATTN"),  # heads of 256
+        ("google/gemma-3-12b-it", "sm_100a", "fp8", "TRITON_FLASHINFER", "FLASHINFER"),
         # an index chooses what is read of the latents: backends for all of them are not asked
         (DSA, "sm_90a", "bf16", "FLASH_ATTN_MLA_SPARSE", None),
         (DSA, "sm_90a", "fp8", "FLASHMLA_SPARSE", None),
