@@ -277,6 +277,7 @@ def test_vllm_s_attention_by_what_a_model_asks(
     (GEMMA, "sm_80", "fp8", "Triton attention backend"),
     ("deepseek-ai/DeepSeek-R1", "sm_80", "fp8", "Triton MLA backend"),
     (DSA, "sm_89", "bf16", "No valid attention backend found"),
+    (DSA, "sm_120a", "fp16", "No valid attention backend found"),
 ])  # fmt: skip
 def test_what_vllm_s_attention_refuses(model: str, isa: str, kv: str, words: str) -> None:
     found = attention_of(from_catalogue(model), "vllm", isa)
