@@ -3,18 +3,20 @@
     python benchmarks/execution.py [--unknown]
 
 A cell of the catalogue is one weight format in one role under one runtime on one instruction set; a cell of a model is
-one of its tensor groups under one runtime on one card. `--unknown` lists what is unknown.
+one of its tensor groups, or its attention with 16-bit keys and values, under one runtime on one card. `--unknown` lists
+what is unknown.
 """
 
 import argparse
 import sys
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from assay.answers.execution import of_model  # noqa: E402 -- the checkout's own package
+from assay.answers.execution import attention_of, of_model  # noqa: E402 -- the checkout's own package
 from assay.answers.model import answer as read  # noqa: E402
 from assay.knowledge import store  # noqa: E402
 from assay.knowledge.catalog import execution  # noqa: E402
@@ -44,6 +46,23 @@ def catalogue() -> tuple[Counter[tuple[str, str]], int]:
     return found, run
 
 
+def of_models() -> tuple[Counter[tuple[str, str, bool]], Counter[tuple[str, str, str, str]]]:
+    """(cells by kind, runtime and whether known; the unknown ones by runtime, format or architecture, role, card)."""
+    counts: Counter[tuple[str, str, bool]] = Counter()
+    unknown: Counter[tuple[str, str, str, str]] = Counter()
+    for model, card, runtime in product(map(read, MODELS), map(gpu, CARDS), RUNTIMES):
+        for group in of_model(model, runtime, card.isa):
+            counts["tensor groups", runtime, group.path != "unknown"] += 1
+            if group.path == "unknown":
+                unknown[runtime, group.weight_format, group.role, card.isa or "?"] += 1
+        path = attention_of(model, runtime, card.isa)
+        told = path is not None and path.choice("bf16") is not None
+        counts["attention", runtime, told] += 1
+        if not told:
+            unknown[runtime, model.architecture, "keys and values", card.isa or "?"] += 1
+    return counts, unknown
+
+
 def main() -> int:
     """Print both counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,18 +74,11 @@ def main() -> int:
     for runtime in execution.runtimes():
         told = ", ".join(f"{path} {count}" for (name, path), count in sorted(found.items()) if name == runtime)
         print(f"  {runtime}: {told}")
-    counts: Counter[tuple[str, bool]] = Counter()
-    unknown: Counter[tuple[str, str, str, str]] = Counter()
-    for model in map(read, MODELS):
-        for card in map(gpu, CARDS):
-            for runtime in RUNTIMES:
-                for group in of_model(model, runtime, card.isa):
-                    counts[runtime, group.path != "unknown"] += 1
-                    if group.path == "unknown":
-                        unknown[runtime, group.weight_format, group.role, card.isa or "?"] += 1
-    print(f"models: {len(MODELS)} models x {len(CARDS)} cards, tensor groups")
-    for runtime in RUNTIMES:
-        print(f"  {runtime}: known {counts[runtime, True]}, unknown {counts[runtime, False]}")
+    counts, unknown = of_models()
+    for kind in ("tensor groups", "attention"):
+        print(f"models: {len(MODELS)} models x {len(CARDS)} cards, {kind}")
+        for runtime in RUNTIMES:
+            print(f"  {runtime}: known {counts[kind, runtime, True]}, unknown {counts[kind, runtime, False]}")
     if asked.unknown:
         for row, count in unknown.most_common():
             print(" ", *row, count)

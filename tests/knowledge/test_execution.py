@@ -103,21 +103,84 @@ def test_a_stored_type_that_is_multiplied_is_native_and_any_other_is_not() -> No
                 assert regime["multiplies"] not in {"bf16", "fp16"} or "bf16" in name, name
 
 
-def test_attention_names_known_things_and_says_each_once() -> None:
+ATTENTION = store.entries("attention")
+
+
+def test_attention_names_known_things() -> None:
     kv, sets = set(store.names("kv_format")), set(store.names("instruction_set"))
-    for name, body in store.entries("attention").items():
-        said = Counter((isa, form) for cell in body["cells"] for isa in cell["isa"] for form in cell["kv"])
-        assert max(said.values()) == 1, name
-        assert {isa for isa, _ in said} <= sets, name
-        assert {form for _, form in said} <= kv, name
-        assert all(("backend" in cell) != ("refused" in cell) for cell in body["cells"]), name
+    architectures = set(store.names("architecture"))
+    for name, body in ATTENTION.items():
+        for cell in body["cells"]:
+            assert set(cell["isa"]) <= sets, name
+            assert set(cell["kv"]) <= kv, name
+            assert ("backend" in cell) != ("refused" in cell), name
+            assert "otherwise" not in cell or cell.get("needs"), name
+        assert {*body.get("architectures", ()), *body.get("apart", ())} <= architectures, name
 
 
-@pytest.mark.parametrize(("isa", "kind", "backend"), [
-    ("sm_90a", "standard", "fa3"), ("sm_100a", "standard", "trtllm_mha"), ("sm_120a", "standard", "flashinfer"),
-    ("sm_120a", "latent", "triton"), ("sm_100a", "latent", "flashinfer"),
+def test_attention_says_nothing_twice() -> None:
+    """A second cell of a KV type is reached only where the first asks for heads of some size."""
+    for name, body in ATTENTION.items():
+        reached = Counter(
+            (isa, form) for cell in body["cells"] if "heads" not in cell for isa in cell["isa"] for form in cell["kv"]
+        )
+        assert max(reached.values(), default=1) == 1, name
+    rows = Counter(
+        (body["runtime"], body["kind"], isa, architecture)
+        for body in ATTENTION.values()
+        for isa in {isa for cell in body["cells"] for isa in cell["isa"]}
+        for architecture in body.get("architectures", (None,))
+    )
+    assert [key for key, number in rows.items() if number > 1] == []
+
+
+@pytest.mark.parametrize(("isa", "kind", "architecture", "backend", "otherwise"), [
+    ("sm_90a", "standard", "llama", "fa3", "flashinfer"), ("sm_100a", "standard", "llama", "trtllm_mha", "flashinfer"),
+    ("sm_120a", "standard", "llama", "flashinfer", "triton"), ("sm_120a", "latent", "deepseek_v3", "triton", None),
+    # DeepSeek V3 and Kimi have an override of their own, DeepSeek V2 has not
+    ("sm_100a", "latent", "deepseek_v3", "trtllm_mla", "triton"),
+    ("sm_100a", "latent", "deepseek_v2", "flashinfer", "triton"),
+    ("sm_90a", "latent-sparse", "deepseek_v32", "dsa", None),
+    ("sm_120a", "standard", "gpt_oss", "triton", None), ("sm_90a", "standard", "gpt_oss", "fa3", "triton"),
+    ("sm_100a", "standard", "gpt_oss", "trtllm_mha", "triton"), ("gfx942", "standard", "gpt_oss", "aiter", None),
+    ("sm_86", "standard", "llama4", "triton", None), ("sm_89", "standard", "gemma4", "triton", None),
 ])  # fmt: skip
-def test_sglang_s_default_attention(isa: str, kind: str, backend: str) -> None:
-    found = execution.attention("sglang", isa, kind)
+def test_sglang_s_default_attention(
+    isa: str, kind: str, architecture: str, backend: str, otherwise: str | None
+) -> None:
+    found = execution.attention("sglang", isa, kind, architecture)
     assert found is not None
-    assert dict(found.backends)["bf16"] == backend
+    choice = found.choice("bf16")
+    assert choice is not None
+    assert (choice.backend, choice.otherwise) == (backend, otherwise)
+
+
+def test_sglang_s_conditions() -> None:
+    """FlashInfer installed; on Hopper CUDA 12.3 and no tree of drafts; FP8 as E4M3."""
+    for isa, kv, codes in (
+        ("sm_86", "bf16", ["flashinfer"]),
+        ("sm_90a", "bf16", ["cuda_12_3", "one_draft"]),
+        ("sm_90a", "fp8", ["cuda_12_3", "one_draft", "e4m3"]),
+    ):
+        found = execution.attention("sglang", isa, "standard", "qwen3")
+        choice = found.choice(kv) if found else None
+        assert choice is not None
+        assert [need.code.removeprefix("attends.needs.") for need in choice.needs] == codes
+
+
+def test_what_sglang_s_source_leaves_open_is_unknown() -> None:
+    """On sm_100 a model of delta layers gets what the strategy of its state cache decides."""
+    assert execution.attention("sglang", "sm_100a", "standard", "qwen3_5_moe") is None
+    assert execution.attention("sglang", "sm_100a", "standard", "qwen3") is not None
+
+
+@pytest.mark.parametrize(("isa", "architecture", "starts"), [
+    ("sm_100a", "llama", "TRTLLM (trtllm-gen"), ("sm_103a", "gpt_oss", "TRTLLM (trtllm-gen"),
+    ("sm_120a", "llama", "TRTLLM (its own kernels"), ("sm_86", "llama", "TRTLLM (its own kernels"),
+    ("sm_120a", "gpt_oss", None), ("sm_121a", "llama", None),
+])  # fmt: skip
+def test_tensorrt_llm_s_attention(isa: str, architecture: str, starts: str | None) -> None:
+    found = execution.attention("tensorrt-llm", isa, "standard", architecture)
+    backends = {} if found is None else dict(found.backends)
+    assert bool(backends) == (starts is not None)
+    assert all(backends[kv].startswith(starts) for kv in ("bf16", "fp16", "fp8") if starts)

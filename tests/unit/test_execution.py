@@ -1,15 +1,17 @@
 """What really executes: the traps that tables on the web fall into, each from the runtime's own source."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from assay.answers.asked import CheckRequest
 from assay.answers.check import CheckAnswer, answer
-from assay.answers.execution import path_of
+from assay.answers.execution import attention_of, path_of
 from assay.cli.main import main
 from assay.knowledge.catalog import execution
+from assay.observe.checkpoint.read import from_catalogue
 from assay.reason.execution import at, covers, joint
 from assay.types.execution import ExecutionPath, Regime
 
@@ -226,9 +228,88 @@ def test_attention_backends(isa: str, kind: str, kv: str, backend: str) -> None:
     assert dict(found.backends)[kv] == backend
 
 
+GPT_OSS, GEMMA, DSA = "openai/gpt-oss-20b", "google/gemma-3-27b-it", "deepseek-ai/DeepSeek-V3.2"
+
+
+@pytest.mark.parametrize(
+    ("model", "isa", "kv", "backend", "otherwise"),
+    [
+        # sinks: FlashAttention 2 lacks them, FlashInfer has them through TensorRT-LLM's kernels alone
+        (GPT_OSS, "sm_80", "bf16", "TRITON_ATTN", None),
+        (GPT_OSS, "sm_86", "bf16", "TRITON_ATTN", None),
+        (GPT_OSS, "sm_89", "fp8", "TRITON_ATTN", None),
+        (GPT_OSS, "sm_90a", "fp8", "FLASH_ATTN (FlashAttention 3)", None),
+        (GPT_OSS, "sm_100a", "bf16", "FLASHINFER (trtllm-gen)", "FLASH_ATTN (FlashAttention 4)"),
+        (GPT_OSS, "sm_103a", "fp8", "FLASHINFER (trtllm-gen)", "FLASH_ATTN (FlashAttention 4)"),
+        (GPT_OSS, "sm_120a", "bf16", "FLASHINFER (XQA in decode)", "TRITON_ATTN"),
+        (GPT_OSS, "sm_121a", "fp8", "FLASHINFER (XQA in decode)", "TRITON_ATTN"),
+        (GPT_OSS, "gfx942", "bf16", "ROCM_AITER_UNIFIED_ATTN", "TRITON_ATTN"),
+        # an image's tokens see each other in both directions
+        (GEMMA, "sm_120a", "bf16", "TRITON_ATTN", "FLASH_ATTN"),
+        (GEMMA, "sm_100a", "bf16", "FLASH_ATTN (FlashAttention 4)", "FLASHINFER"),
+        (GEMMA, "sm_90a", "bf16", "TRITON_ATTN", "FLASH_ATTN"),
+        ("google/gemma-3-12b-it", "sm_90a", "bf16", "TRITON_FLASH_ATTN", "FLASH_ATTN"),  # heads of 256
+        ("google/gemma-3-12b-it", "sm_100a", "fp8", "TRITON_FLASHINFER", "FLASHINFER"),
+        # an index chooses what is read of the latents: backends for all of them are not asked
+        (DSA, "sm_90a", "bf16", "FLASH_ATTN_MLA_SPARSE", None),
+        (DSA, "sm_90a", "fp8", "FLASHMLA_SPARSE", None),
+        (DSA, "sm_100a", "bf16", "FLASHMLA_SPARSE", "FLASH_ATTN_MLA_SPARSE_FA4"),
+        (DSA, "sm_100a", "fp8", "FLASHINFER_MLA_SPARSE", None),
+        (DSA, "sm_120a", "bf16", "FLASHINFER_MLA_SPARSE_SM120", None),
+        ("Qwen3-8B", "gfx942", "bf16", "ROCM_ATTN", None),
+        ("deepseek-ai/DeepSeek-R1", "gfx942", "bf16", "TRITON_MLA", "ROCM_AITER_MLA"),
+        # full attention between layers of a fixed state
+        ("Qwen/Qwen3.5-35B-A3B", "sm_86", "fp8", "FLASHINFER", None),
+        ("nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", "sm_120a", "bf16", "FLASH_ATTN (FlashAttention 2)", None),
+    ],
+)
+def test_vllm_s_attention_by_what_a_model_asks(
+    model: str, isa: str, kv: str, backend: str, otherwise: str | None
+) -> None:
+    found = attention_of(from_catalogue(model), "vllm", isa)
+    choice = found.choice(kv) if found else None
+    assert choice is not None
+    assert (choice.backend, choice.otherwise) == (backend, otherwise)
+
+
+@pytest.mark.parametrize(("model", "isa", "kv", "words"), [
+    (GPT_OSS, "sm_86", "fp8", "Triton attention backend"),  # without sinks FlashInfer takes it
+    (GEMMA, "sm_80", "fp8", "Triton attention backend"),
+    ("deepseek-ai/DeepSeek-R1", "sm_80", "fp8", "Triton MLA backend"),
+    (DSA, "sm_89", "bf16", "No valid attention backend found"),
+    (DSA, "sm_120a", "fp16", "No valid attention backend found"),
+])  # fmt: skip
+def test_what_vllm_s_attention_refuses(model: str, isa: str, kv: str, words: str) -> None:
+    found = attention_of(from_catalogue(model), "vllm", isa)
+    assert found is not None
+    assert words in dict(found.refused)[kv]
+    assert kv not in dict(found.backends)
+
+
+def test_heads_that_a_backend_lacks_change_the_choice() -> None:
+    """FlashInfer has kernels for heads of 64, 128 and 256 elements; others fall to Triton, which refuses on Ampere."""
+    ninety_six = execution.attention("vllm", "sm_86", "standard", "phi3", frozenset({96}))
+    assert ninety_six is not None
+    assert "requires SM89+" in dict(ninety_six.refused)["fp8"]
+    ada = execution.attention("vllm", "sm_89", "standard", "phi3", frozenset({96}))
+    assert ada is not None
+    assert dict(ada.backends)["fp8"] == "TRITON_ATTN"
+    assert execution.attention("vllm", "sm_89", "standard", "phi3", frozenset({320})) is None
+
+
 def test_attention_that_was_not_read_is_unknown() -> None:
-    assert execution.attention("tensorrt-llm", "sm_120a", "standard") is None
-    assert execution.attention("vllm", "gfx942", "standard") is None
+    assert execution.attention("exllamav3", "sm_120a", "standard") is None
+    assert execution.attention("vllm", "gfx1201", "standard") is None
+    gemma4 = from_catalogue("google/gemma-4-26B-A4B")
+    assert attention_of(gemma4, "vllm", "sm_90a") is None
+    assert execution.attention("vllm", "sm_90a", "standard", "gemma4_text", frozenset({256})) is None
+    assert attention_of(from_catalogue("nvidia/MiniMax-M3-NVFP4"), "vllm", "sm_90a") is None
+
+
+def test_what_an_unknown_architecture_asks_of_attention_is_not_guessed() -> None:
+    llama = from_catalogue("meta-llama/Llama-3.1-8B")
+    assert attention_of(llama, "vllm", "sm_90a") is not None
+    assert attention_of(replace(llama, like="llama"), "vllm", "sm_90a") is None
 
 
 def _said(model: str, gpu: str, **asked: Any) -> tuple[str, set[str], set[str]]:
@@ -287,9 +368,12 @@ def test_what_was_not_read_is_said_beside_a_yes() -> None:
 
 
 def test_attention_with_sinks_is_not_told_by_rows_without() -> None:
-    """gpt-oss asks sinks of a backend: which one takes it on these cards was not read."""
-    (result,) = answer(CheckRequest("openai/gpt-oss-20b", ("5090",), runtime="vllm")).results
-    assert result.attention is None
+    """FlashAttention 2, which other models get there, has no sinks; TensorRT-LLM's kernels for them were not read."""
+    found = {engine: answer(CheckRequest("openai/gpt-oss-20b", ("5090",), runtime=engine)).results[0].attention
+             for engine in ("vllm", "tensorrt-llm")}  # fmt: skip
+    assert found["tensorrt-llm"] is None
+    assert found["vllm"] is not None
+    assert "FLASH_ATTN" not in dict(found["vllm"].backends)["bf16"]
 
 
 def test_a_model_that_is_converted_to_gguf_is_told_as_converted() -> None:
@@ -299,11 +383,37 @@ def test_a_model_that_is_converted_to_gguf_is_told_as_converted() -> None:
 
 
 def test_fp8_keys_have_one_truth_on_ampere() -> None:
-    """FlashInfer takes them there, so that they are no doubt; latent ones under Triton were not read."""
+    """FlashInfer takes them there, so that they are no doubt; latent ones fall to Triton, which raises."""
     assert "check.refused" not in _said("Qwen3-8B", "3090", runtime="vllm", kv="fp8")[1]
     latent = execution.attention("vllm", "sm_80", "latent")
     assert latent is not None
-    assert "fp8" not in dict(latent.backends)
+    assert "fp8" in dict(latent.refused)
+
+
+def test_formats_tell_what_attends_and_on_what_that_depends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["formats", "3090", "--runtime", "sglang"]) == 0
+    page = capsys.readouterr().out
+    assert "attention, KV cache in bf16, fp16: flashinfer" in page
+    assert "needs FlashInfer installed" in page
+    assert "without that: triton" in page
+    assert main(["formats", "3090", "--runtime", "vllm", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    said = {(one["kind"], one["architecture"], one["kv"]): one for one in result["attention"]}
+    assert said["standard", None, "fp8"]["backend"] == "FLASHINFER"
+    assert said["standard", "gpt_oss", "fp8"]["backend"] is None
+    assert "requires SM89+" in said["standard", "gpt_oss", "fp8"]["refused"]
+
+
+def test_check_tells_what_attends_and_on_what_that_depends(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "openai/gpt-oss-20b", "--gpu", OWNER, "--runtime", "vllm"]) == 0
+    page = capsys.readouterr().out
+    assert "attention with bf16 keys and values: FLASHINFER (XQA in decode)" in page
+    assert "without that: TRITON_ATTN" in page
+    assert main(["check", "openai/gpt-oss-20b", "--gpu", OWNER, "--runtime", "vllm", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    (said,) = [one for one in result["attention"] if one["kv"] == "bf16"]
+    assert said["otherwise"] == "TRITON_ATTN"
+    assert len(said["needs"]) == 2
 
 
 def test_formats_tell_every_runtime(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,17 @@ def test_the_order_is_a_tokens_own() -> None:
     assert roles.index("attention") < roles.index("router") < roles.index("experts")
 
 
+def test_what_attends_is_told_or_said_to_be_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    """An index that chooses among the heads' keys: vLLM's backends for that were not read."""
+    told = {}
+    for model in ("gpt-oss-20b", "nvidia/MiniMax-M3-NVFP4"):
+        assert main(["explain", "model", model, "--gpu", "h200-sxm-141gb", "--runtime", "vllm"]) in {0, 1, 3}
+        told[model] = capsys.readouterr().out
+    assert "attention with bf16 keys and values: FLASH_ATTN (FlashAttention 3)" in told["gpt-oss-20b"]
+    assert "which kernel attends is not known" not in told["gpt-oss-20b"]
+    assert "which kernel attends is not known" in told["nvidia/MiniMax-M3-NVFP4"]
+
+
 def test_several_cards_have_no_one_story() -> None:
     """A vague name is refused with the cards that it may mean."""
     with pytest.raises(UsageError) as caught:

@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 from assay.answers.asked import MAX_CARDS, CardCount, columns_of
+from assay.answers.log_attention import AttentionRow, attention_circumstances, attention_row
 from assay.answers.log_kernels import SelectionRow, selections_of
 from assay.answers.log_model import cards_of, model_of
 from assay.answers.log_rows import Compared, LogRow
-from assay.answers.log_setting import asked_of
+from assay.answers.log_setting import Asked, asked_of
 from assay.errors import UnknownGpu
 from assay.knowledge.catalog.logs import Cause, causes
 from assay.knowledge.catalog.runtimes import runtime
@@ -40,6 +41,13 @@ class RowDiagnosis(NamedTuple):
     causes: tuple[Cause, ...]
 
 
+class AttentionDiagnosis(NamedTuple):
+    """What attends and the likely causes of its difference, the likeliest first."""
+
+    row: AttentionRow
+    causes: tuple[Cause, ...]
+
+
 class Diagnosis(NamedTuple):
     """What a log shows, for one set of cards; without cards or model nothing is predicted.
 
@@ -49,6 +57,7 @@ class Diagnosis(NamedTuple):
         verdict: whether it was predicted to fit, or None.
         available: what was predicted that the runtime allows itself, or None.
         rows, selections: what was allocated and what was selected.
+        attention: what attends; None where the log does not say.
     """
 
     cards: tuple[CardCount, ...]
@@ -57,12 +66,15 @@ class Diagnosis(NamedTuple):
     available: Quantity | None
     rows: tuple[RowDiagnosis, ...]
     selections: tuple[SelectionRow, ...]
+    attention: AttentionDiagnosis | None = None
 
     @property
     def differs(self) -> bool:
         """Whether a prediction did not hold."""
-        return any(one.row.outcome in {"above", "below"} for one in self.rows) or any(
-            one.agrees is False for one in self.selections
+        return (
+            any(one.row.outcome in {"above", "below"} for one in self.rows)
+            or any(one.agrees is False for one in self.selections)
+            or (self.attention is not None and self.attention.row.outcome == "differs")
         )
 
 
@@ -113,18 +125,32 @@ def _circumstances(log: ServerLog, compared: Compared, model: Model | None) -> s
     return found
 
 
-def _explained(row: LogRow, log: ServerLog, circumstances: set[str]) -> RowDiagnosis:
-    if row.outcome not in {"above", "below"}:
-        return RowDiagnosis(row, ())
+def _likely(row: str, outcome: str, log: ServerLog, circumstances: set[str]) -> tuple[Cause, ...]:
+    """Causes that explain this row of this log, those that it shows first."""
     likely = [
         cause
         for cause in causes()
-        if row.name in cause.rows
-        and row.outcome in cause.outcomes
+        if row in cause.rows
+        and outcome in cause.outcomes
         and log.runtime in cause.runtimes
         and (not cause.needs or cause.needs in circumstances)
     ]
-    return RowDiagnosis(row, tuple(likely[:MOST_CAUSES]))
+    return tuple(likely[:MOST_CAUSES])
+
+
+def _explained(row: LogRow, log: ServerLog, circumstances: set[str]) -> RowDiagnosis:
+    if row.outcome not in {"above", "below"}:
+        return RowDiagnosis(row, ())
+    return RowDiagnosis(row, _likely(row.name, row.outcome, log, circumstances))
+
+
+def _attention(log: ServerLog, asked: Asked | None, isa: str | None) -> AttentionDiagnosis | None:
+    row = attention_row(log, asked, isa)
+    if row is None:
+        return None
+    if row.outcome not in {"differs", "differs_elsewhere"}:
+        return AttentionDiagnosis(row, ())
+    return AttentionDiagnosis(row, _likely("attention", "other", log, attention_circumstances(row, log)))
 
 
 def _verdict(log: ServerLog, compared: Compared, column: tuple[CardCount, ...]) -> Verdict | None:
@@ -157,6 +183,7 @@ def _diagnosis(log: ServerLog, file: str, model: Model | None, column: tuple[Car
         None if compared.fit is None or not column else compared.fit.memory.available,
         tuple(_explained(row, log, circumstances) for row in compared.rows()),
         selections_of(log, model, isa),
+        _attention(log, asked, isa),
     )
 
 

@@ -9,7 +9,7 @@ from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.execution import joint
 from assay.types.execution import AttentionPath, ExecutionPath, Path, Regime
 from assay.types.message import message
-from assay.types.model import Model, Role, TensorGroup
+from assay.types.model import LayerGroup, LayerKind, Model, Role, TensorGroup
 from assay.types.plan import GroupExecution
 from assay.types.quantity import derive
 
@@ -22,6 +22,8 @@ UNPACKED = "execution.dequantized_while_loading"
 LOOKED_UP: frozenset[Role] = frozenset(("embedding",))
 ON_VECTOR_UNITS: frozenset[Role] = frozenset(("norm",))
 """Roles whose tensors multiply elements one by one: no matrix instruction takes part, whatever the runtime."""
+STATES: frozenset[LayerKind] = frozenset(("none", "mamba", "linear"))
+"""Layers that attend to nothing."""
 EXPERTS: frozenset[Role] = frozenset(("experts",))
 
 
@@ -120,11 +122,20 @@ def loaded(model: Model, executed: tuple[GroupExecution, ...]) -> Model:
     return replace(model, groups=groups, weights=weights)
 
 
+def _kind(layers: tuple[LayerGroup, ...]) -> str:
+    """The kind of a model's attention: the most that one of its layers asks of a backend."""
+    latent = any(layer.kind == "mla" for layer in layers)
+    indexed = any(layer.index_dim for layer in layers)
+    return "-".join(name for name, asked in (("latent", latent), ("sparse", indexed)) if asked) or "standard"
+
+
 def attention_of(model: Model, engine: str, isa: str | None) -> AttentionPath | None:
-    """Which attention backend a runtime picks for a model on an instruction set; None where that was not read."""
-    kinds = {layer.kind for layer in model.layers}
-    if model.architecture in execution.attends_apart(engine):
+    """Which attention backend a runtime picks for a model on an instruction set; None where that was not read.
+
+    What an unknown architecture asks of a backend (sinks, say) its keys need not tell: nothing is said of it.
+    """
+    attending = tuple(layer for layer in model.layers if layer.kind not in STATES)
+    if isa is None or not attending or model.like is not None:
         return None
-    if isa is None or kinds <= {"none", "mamba", "linear"}:
-        return None
-    return execution.attention(engine, isa, "latent" if "mla" in kinds else "standard")
+    heads = frozenset(layer.key_dim for layer in attending if layer.key_dim)
+    return execution.attention(engine, isa, _kind(attending), model.architecture, heads)

@@ -13,7 +13,7 @@ from assay.answers.support import Support
 from assay.knowledge.catalog import execution
 from assay.knowledge.catalog.instruction_sets import NumberFormat, number_formats
 from assay.knowledge.catalog.runtimes import runtime
-from assay.types.execution import ExecutionPath
+from assay.types.execution import AttentionPath, ExecutionPath
 from assay.types.gpu import Peak
 from assay.types.message import Message, message
 from assay.types.proof import Tool
@@ -43,6 +43,20 @@ class FormatAnswer(NamedTuple):
         return self.verdict in ("absent", "emulated") and bool(self.vector)
 
 
+class AttentionOf(NamedTuple):
+    """What attends on a card under a runtime.
+
+    Attributes:
+        kind: `standard`, `latent`, `sparse` or `latent-sparse`.
+        architecture: where a row is of one architecture alone, the first that it names, else None.
+        path: by KV type, for heads of 128 elements where that matters.
+    """
+
+    kind: str
+    architecture: str | None
+    path: AttentionPath
+
+
 class CardFormats(NamedTuple):
     """All number formats of one card.
 
@@ -51,12 +65,14 @@ class CardFormats(NamedTuple):
         formats: in the catalogue's order.
         tools: what made the recorded proofs of its instruction set.
         paths: (path, role) of every weight format under the runtime that was asked for, or under each.
+        attention: what attends under the same runtimes.
     """
 
     card: Card
     formats: tuple[FormatAnswer, ...]
     tools: tuple[Tool, ...] = ()
     paths: tuple[tuple[ExecutionPath, str], ...] = ()
+    attention: tuple[AttentionOf, ...] = ()
 
 
 class FormatsAnswer(NamedTuple):
@@ -95,6 +111,19 @@ def _paths(card: Card, engine: str | None) -> tuple[tuple[ExecutionPath, str], .
     return tuple(found)
 
 
+def _attention(card: Card, engine: str | None) -> tuple[AttentionOf, ...]:
+    """What attends under a runtime, or each."""
+    if card.gpu.isa is None:
+        return ()
+    found = []
+    for name in execution.runtimes() if engine is None else (engine,):
+        for kind, architecture in execution.attention_kinds(name):
+            path = execution.attention(name, card.gpu.isa, kind, architecture)
+            if path is not None and path.choices:
+                found.append(AttentionOf(kind, architecture, path))
+    return tuple(found)
+
+
 def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer:
     """The number formats of each card that the queries name.
 
@@ -108,8 +137,8 @@ def answer(queries: tuple[str, ...], engine: str | None = None) -> FormatsAnswer
     cards = tuple(dict.fromkeys(entry.card.gpu.id for column in columns for entry in column))
     by_id = {entry.card.gpu.id: entry.card for column in columns for entry in column}
     results = tuple(
-        CardFormats(by_id[name], _formats(by_id[name]), _tools(by_id[name]), _paths(by_id[name], engine))
-        for name in cards
+        CardFormats(card, _formats(card), _tools(card), _paths(card, engine), _attention(card, engine))
+        for card in (by_id[name] for name in cards)
     )
     notes = [note for found in identifications for note in found.notes]
     if engine is not None and not execution.formats(engine):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from assay.answers.story import Station, StoryAnswer
 from assay.reason.execution import BATCH_MANY, BATCH_ONE, WORTH, at
+from assay.report.attention import attention_words
 from assay.types.execution import Regime
 from assay.types.message import Message, message
 
@@ -77,19 +78,14 @@ def _layers(answer: StoryAnswer) -> list[Sentence]:
 def _attention(answer: StoryAnswer) -> list[Sentence]:
     """Which kernel attends, and what the cache of one sequence costs to read."""
     path, kv = answer.result.attention, answer.found.kv.id
-    told = []
-    if path is not None:
-        sources = tuple(one.source for one in path.evidence)
-        if backend := dict(path.backends).get(kv):
-            told.append(Sentence(message("execution.attention", backend=backend, kv=kv), sources))
-        if words := dict(path.refused).get(kv):
-            told.append(Sentence(message("story.refused", words=words), sources))
+    sources = () if path is None else tuple(one.source for one in path.evidence)
+    told = [Sentence(one, sources) for one in attention_words(path, kv)]
     cache = answer.result.fit.memory.kv_per_sequence
+    if cache.value and not told:
+        told.append(Sentence(message("story.attention_unknown"), ()))
     if cache.value:
         context = answer.found.workload.context
         told.append(Sentence(message("story.cache", kv=kv, context=context, size=cache.value), cache.sources))
-    elif path is None:
-        told.append(Sentence(message("story.attention_unknown"), ()))
     return told
 
 

@@ -64,18 +64,48 @@ class ExecutionPath(NamedTuple):
     refusal: str | None = None
 
 
+class AttentionChoice(NamedTuple):
+    """What attends with one KV type, or why it raises.
+
+    Attributes:
+        kv: KV type.
+        backend: the backend that is picked, or None where it is refused.
+        refused: the words of the refusal, or None.
+        needs: what the choice depends on besides the card.
+        otherwise: the backend that is picked without that, or None where it is not known or none is.
+    """
+
+    kv: str
+    backend: str | None
+    refused: str | None = None
+    needs: tuple[Message, ...] = ()
+    otherwise: str | None = None
+
+
 class AttentionPath(NamedTuple):
     """Which attention backend a runtime picks on an instruction set.
 
     Attributes:
         runtime, isa: ids.
-        backends: (KV type, name of the backend that takes it).
-        refused: (KV type, the words of the refusal).
+        choices: by KV type, each once.
         evidence: what states it.
     """
 
     runtime: str
     isa: str
-    backends: tuple[tuple[str, str], ...]
-    refused: tuple[tuple[str, str], ...]
+    choices: tuple[AttentionChoice, ...]
     evidence: tuple[PathEvidence, ...]
+
+    @property
+    def backends(self) -> tuple[tuple[str, str], ...]:
+        """(KV type, name of the backend that takes it)."""
+        return tuple((one.kv, one.backend) for one in self.choices if one.backend is not None)
+
+    @property
+    def refused(self) -> tuple[tuple[str, str], ...]:
+        """(KV type, the words of the refusal)."""
+        return tuple((one.kv, one.refused) for one in self.choices if one.refused is not None)
+
+    def choice(self, kv: str) -> AttentionChoice | None:
+        """What attends with a KV type; None where that was not read."""
+        return next((one for one in self.choices if one.kv == kv), None)

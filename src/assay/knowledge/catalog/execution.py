@@ -4,11 +4,13 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from assay.knowledge import store
-from assay.types.execution import AttentionPath, Path, PathEvidence, Regime
+from assay.types.execution import AttentionChoice, AttentionPath, Path, PathEvidence, Regime
 from assay.types.message import Message, message
 
 KIND = "execution"
 ATTENTION = "attention"
+USUAL_HEADS = frozenset((128,))
+"""Elements of a head where no model is asked about."""
 
 
 class Cell(NamedTuple):
@@ -88,32 +90,58 @@ def runtimes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(engine for engine, _, _, _ in _index()))
 
 
-@cache
-def attends_apart(runtime: str) -> frozenset[str]:
-    """Architectures whose attention asks more of a backend (sinks) than a runtime's rows were read for."""
-    bodies = store.entries(ATTENTION).values()
-    return frozenset(name for body in bodies if body["runtime"] == runtime for name in body.get("apart", ()))
+def _row(runtime: str, kind: str, isa: str, architecture: str | None) -> dict[str, Any] | None:
+    """The row of a kind of attention: that of the architecture, else the one for all that it is not apart of."""
+    rows = [
+        body
+        for body in store.entries(ATTENTION).values()
+        if body["runtime"] == runtime
+        and body["kind"] in (kind, "any")
+        and any(isa in cell["isa"] for cell in body["cells"])
+    ]
+    named = {name for body in store.entries(ATTENTION).values() for name in body.get("architectures", ())
+             if body["runtime"] == runtime and body["kind"] == kind}  # fmt: skip
+    if architecture in named:
+        return next((body for body in rows if architecture in body.get("architectures", ())), None)
+    general = [body for body in rows if "architectures" not in body and architecture not in body.get("apart", ())]
+    return general[0] if general else None
 
 
-def attention(runtime: str, isa: str, kind: str) -> AttentionPath | None:
+def _choices(cells: list[dict[str, Any]], heads: frozenset[int]) -> tuple[AttentionChoice, ...]:
+    """The first cell of each KV type that holds for every size of head."""
+    found: dict[str, AttentionChoice] = {}
+    for cell in cells:
+        if "heads" in cell and not heads <= set(cell["heads"]):
+            continue
+        needs = tuple(message(f"attends.needs.{code}") for code in cell.get("needs", ()))
+        for kv in cell["kv"]:
+            said = AttentionChoice(kv, cell.get("backend"), cell.get("refused"), needs, cell.get("otherwise"))
+            found.setdefault(kv, said)
+    return tuple(found.values())
+
+
+def attention(
+    runtime: str, isa: str, kind: str, architecture: str | None = None, heads: frozenset[int] = USUAL_HEADS
+) -> AttentionPath | None:
     """Which attention backend a runtime picks on an instruction set, by KV type; None where its source was not read.
 
     Args:
         runtime: its id.
         isa: id of the instruction set.
-        kind: `standard`, or `latent` for latent attention (MLA).
+        kind: `standard`, `latent` (MLA), `sparse`, or `latent-sparse`.
+        architecture: id of the model's architecture, where one is asked about.
+        heads: elements of the attention heads.
     """
-    for body in store.entries(ATTENTION).values():
-        if body["runtime"] != runtime or body["kind"] not in (kind, "any"):
-            continue
-        cells = [cell for cell in body["cells"] if isa in cell["isa"]]
-        if not cells:
-            return None
-        return AttentionPath(
-            runtime,
-            isa,
-            tuple((kv, cell["backend"]) for cell in cells if "backend" in cell for kv in cell["kv"]),
-            tuple((kv, cell["refused"]) for cell in cells if "refused" in cell for kv in cell["kv"]),
-            tuple(PathEvidence(body["basis"], body["where"], source) for source in body["sources"]),
-        )
-    return None
+    body = _row(runtime, kind, isa, architecture)
+    if body is None or any(head > body.get("most_head", head) for head in heads):
+        return None
+    choices = _choices([cell for cell in body["cells"] if isa in cell["isa"]], heads)
+    evidence = tuple(PathEvidence(body["basis"], body["where"], source) for source in body["sources"])
+    return AttentionPath(runtime, isa, choices, evidence)
+
+
+def attention_kinds(runtime: str) -> tuple[tuple[str, str | None], ...]:
+    """(kind, an architecture of a row of its own, or None) of a runtime's attention rows, in their order."""
+    rows = [body for body in store.entries(ATTENTION).values() if body["runtime"] == runtime]
+    keys = [(body["kind"], next(iter(body.get("architectures", ())), None)) for body in rows]
+    return tuple(dict.fromkeys(keys))

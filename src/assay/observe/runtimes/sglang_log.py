@@ -47,7 +47,14 @@ def _arguments(draft: Draft, match: re.Match[str], line: int) -> None:
         draft.text(name, value_of(key, text), line)
     backend = value_of("attention_backend", text)
     if backend is not None and backend != "None":
+        draft.flags.add("attention_asked")
         draft.select("attention", backend, "", line)
+
+
+def _by_default(draft: Draft, match: re.Match[str], line: int) -> None:
+    """Arguments that are printed with what they were resolved to did not ask for it."""
+    draft.flags.discard("attention_asked")
+    draft.select("attention", match[1], "", line)
 
 
 def _weights(draft: Draft, match: re.Match[str], line: int) -> None:
@@ -110,7 +117,12 @@ RULES: tuple[Rule, ...] = (
     rule("max_total_num_tokens=", r"max_total_num_tokens=(\d{1,15})", puts_figure("kv_tokens"), mark=True),
     rule("max_running_requests=", r"max_running_requests=(\d{1,15})", puts_figure("sequences")),
     rule("context_len=", r"context_len=(\d{1,15})", puts_figure("context")),
-    rule("attention backend", r"(?:Use|Using) (\w{1,80}) (?:as )?attention backend", puts_selection("attention", "")),
+    rule(
+        "attention backend",
+        r"(?:Use|Using) (\w{1,80}) (?:as )?(?:default )?attention backend",
+        puts_selection("attention", ""),
+    ),
+    rule("backend by default", r"Attention backend not .{0,40}\. Use (\w{1,80}) backend by default", _by_default),
     rule(
         "hybrid linear",
         r"Using hybrid linear attention backend",

@@ -90,6 +90,8 @@ def _moe(draft: Draft, match: re.Match[str], line: int) -> None:
 
 def _attention(draft: Draft, match: re.Match[str], line: int) -> None:
     name = match["name"]
+    if match[0].endswith("(selected via") or ("AttentionBackendEnum." in match[0] and match[0].endswith(".")):
+        draft.flags.add("attention_asked")
     if name not in {"MLA", "nccl"}:
         draft.select("attention", BACKENDS.get(name, name), match["target"] or "", line)
 
@@ -174,8 +176,13 @@ RULES: tuple[Rule, ...] = (
     rule(
         " backend",
         r"Using (?:AttentionBackendEnum\.)?(?P<name>Flash Attention|[\w-]{1,80})(?: (?P<target>MLA prefill))?"
-        r"(?: attention)? backend(?: out of|\.| on V\d engine)",
+        r"(?: attention)? backend(?: out of|\.| on V\d engine| \(selected via)",
         _attention,
+    ),
+    rule(
+        "Overriding with",
+        r"Overriding with (\w{1,80}) out of potential backends",
+        puts_selection("attention", ""),
     ),
     rule("for vit", r"Using backend (?:AttentionBackendEnum\.)?(\S{1,120}) for vit", puts_selection("vision", "vit")),
     rule(

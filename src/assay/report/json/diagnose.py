@@ -2,8 +2,9 @@
 
 from typing import Any, Literal, TypedDict
 
-from assay.answers.diagnose import DiagnoseAnswer, Diagnosis, RowDiagnosis
+from assay.answers.diagnose import AttentionDiagnosis, DiagnoseAnswer, Diagnosis, RowDiagnosis
 from assay.answers.log_kernels import SelectionRow
+from assay.knowledge.catalog.logs import Cause
 from assay.report.json.check import CardBody, WorkloadBody
 from assay.report.json.envelope import Envelope, Letter, Q
 from assay.report.numbers import Language
@@ -59,6 +60,23 @@ class RowBody(TypedDict):
     causes: list[CauseBody]
 
 
+class AttentionRowBody(TypedDict):
+    """What attends: the backends that the log names against the one predicted (null: refused, or not predicted).
+
+    `needs` is what the prediction depends on, `otherwise` the backend without that; `…_elsewhere`: the log is of
+    another version than the source that was read, or does not say of which.
+    """
+
+    observed: list[SaidBody]
+    predicted: str | None
+    refused: str | None
+    needs: list[str]
+    otherwise: str | None
+    outcome: Literal["held", "differs", "held_elsewhere", "differs_elsewhere", "unknown"]
+    causes: list[CauseBody]
+    sources: list[str]
+
+
 class SelectionBody(TypedDict):
     """A kernel or backend that the log names: the path its name tells, and the path predicted for its format."""
 
@@ -82,6 +100,7 @@ class DiagnosisBody(TypedDict):
     held: bool
     rows: list[RowBody]
     selections: list[SelectionBody]
+    attention: AttentionRowBody | None
 
 
 class TroubleBody(TypedDict):
@@ -120,6 +139,18 @@ def _log(answer: DiagnoseAnswer) -> dict[str, Any]:
     }
 
 
+def _causes(found: tuple[Cause, ...], letter: Letter) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": cause.id,
+            "text": letter.text(Message(f"diagnose.cause.{cause.id}")),
+            "flag": cause.flag or None,
+            "sources": letter.cite(cause.sources),
+        }
+        for cause in found
+    ]
+
+
 def _row(one: RowDiagnosis, letter: Letter) -> dict[str, Any]:
     row = one.row
     return {
@@ -128,15 +159,21 @@ def _row(one: RowDiagnosis, letter: Letter) -> dict[str, Any]:
         "predicted": letter.q(row.predicted),
         "outcome": row.outcome,
         "line": row.line,
-        "causes": [
-            {
-                "id": cause.id,
-                "text": letter.text(Message(f"diagnose.cause.{cause.id}")),
-                "flag": cause.flag or None,
-                "sources": letter.cite(cause.sources),
-            }
-            for cause in one.causes
-        ],
+        "causes": _causes(one.causes, letter),
+    }
+
+
+def _attention(one: AttentionDiagnosis, letter: Letter) -> dict[str, Any]:
+    row, predicted = one.row, one.row.predicted
+    return {
+        "observed": [{"text": seen.name, "line": seen.line} for seen in row.seen],
+        "predicted": None if predicted is None else predicted.backend,
+        "refused": None if predicted is None else predicted.refused,
+        "needs": [] if predicted is None else [letter.text(need) for need in predicted.needs],
+        "otherwise": None if predicted is None else predicted.otherwise,
+        "outcome": row.outcome,
+        "causes": _causes(one.causes, letter),
+        "sources": letter.cite(row.sources),
     }
 
 
@@ -160,6 +197,7 @@ def _result(result: Diagnosis, answer: DiagnoseAnswer, letter: Letter) -> dict[s
         "held": not (result.differs or answer.surprised(result)),
         "rows": [_row(one, letter) for one in result.rows],
         "selections": [_selection(row, letter) for row in result.selections],
+        "attention": None if result.attention is None else _attention(result.attention, letter),
     }
 
 

@@ -41,11 +41,24 @@ class PathBody(TypedDict):
 
 
 class AttentionBody(TypedDict):
-    """One KV type in attention: the backend that takes it (null: refused, in these words)."""
+    """One KV type in attention: the backend that takes it (null: refused, in these words).
+
+    `needs` is what the choice depends on besides the card, `otherwise` the backend that is picked without that.
+    """
 
     kv: str
     backend: str | None
     refused: str | None
+    needs: list[str]
+    otherwise: str | None
+
+
+class AttentionOfBody(AttentionBody):
+    """The same of a kind of attention under a runtime; `architecture` where it holds for that alone."""
+
+    runtime: str
+    kind: Literal["standard", "latent", "sparse", "latent-sparse", "any"]
+    architecture: str | None
 
 
 def attention(found: AttentionPath | None, letter: Letter) -> list[dict[str, Any]]:
@@ -53,8 +66,7 @@ def attention(found: AttentionPath | None, letter: Letter) -> list[dict[str, Any
     if found is None:
         return []
     letter.cite(one.source for one in found.evidence)
-    taken = [{"kv": kv, "backend": backend, "refused": None} for kv, backend in found.backends]
-    return [*taken, *({"kv": kv, "backend": None, "refused": words} for kv, words in found.refused)]
+    return [{**one._asdict(), "needs": [letter.text(need) for need in one.needs]} for one in found.choices]
 
 
 def regimes(found: Iterable[Regime]) -> list[dict[str, Any]]:

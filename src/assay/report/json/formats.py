@@ -4,7 +4,7 @@ from typing import Any, Literal, TypedDict
 
 from assay.answers.formats import FormatAnswer, FormatsAnswer
 from assay.report.json.envelope import Envelope, Letter, Q
-from assay.report.json.execution import EvidenceBody, PathBody, path_body
+from assay.report.json.execution import AttentionOfBody, EvidenceBody, PathBody, attention, path_body
 from assay.report.layout.formats import told
 from assay.report.numbers import Language
 from assay.report.proven import PROOFS, instruction, statement
@@ -31,6 +31,7 @@ class ResultBody(TypedDict):
     isa: str | None
     formats: list[FormatBody]
     paths: list[PathBody]
+    attention: list[AttentionOfBody]
 
 
 class Document(Envelope):
@@ -84,6 +85,11 @@ def document(answer: FormatsAnswer, language: Language) -> dict[str, Any]:
                 "isa": result.card.gpu.isa,
                 "formats": [_format(entry, letter) for entry in result.formats],
                 "paths": [path_body(path, role, letter) for path, role in result.paths],
+                "attention": [
+                    {"runtime": one.path.runtime, "kind": one.kind, "architecture": one.architecture, **choice}
+                    for one in result.attention
+                    for choice in attention(one.path, letter)
+                ],
             }
             for result in answer.results
         ]

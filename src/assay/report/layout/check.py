@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from assay.answers.asked import CardCount
 from assay.answers.check import CheckAnswer, CheckResult
+from assay.report.attention import attention_words
 from assay.report.figures import matrix_formats
 from assay.report.layout import execution
 from assay.types.message import Message, message
@@ -140,7 +141,7 @@ def _alone(answer: CheckAnswer) -> list[Block]:
         Table(message("check.memory"), ("",), _rows(answer, MEMORY)),
         Table(message("check.reach"), ("",), _rows(answer, _reach(answer))),
         Table(_speed_title(answer), ("",), _rows(answer, _speed(answer))),
-        execution.alone(answer.results[0].execution, execution.attention(answer.results[0].attention, answer.kv.id)),
+        execution.alone(answer.results[0].execution, attention_words(answer.results[0].attention, answer.kv.id)),
     ]
 
 

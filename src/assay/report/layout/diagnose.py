@@ -2,18 +2,22 @@
 
 from dataclasses import replace
 
-from assay.answers.diagnose import DiagnoseAnswer, Diagnosis, RowDiagnosis
+from assay.answers.diagnose import DiagnoseAnswer, Diagnosis
+from assay.answers.log_attention import AttentionRow
 from assay.answers.log_kernels import SelectionRow
+from assay.knowledge.catalog.logs import Cause
 from assay.knowledge.catalog.runtimes import runtime
 from assay.report.layout.check import cards_name
 from assay.types.message import Message, message
-from assay.types.report import Block, Figure, Notes, Report, Row, Table, Tone
+from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table, Tone
 
 
 def _held(result: Diagnosis) -> tuple[int, int]:
     """(rows that held, rows that were predicted)."""
     outcomes = [one.row.outcome for one in result.rows if one.row.outcome != "unknown"]
-    return outcomes.count("inside"), len(outcomes)
+    attends = [] if result.attention is None else [result.attention.row.outcome]
+    judged = [outcome for outcome in attends if outcome in {"held", "differs"}]
+    return outcomes.count("inside") + judged.count("held"), len(outcomes) + len(judged)
 
 
 def _headline(answer: DiagnoseAnswer) -> tuple[Message, ...]:
@@ -49,13 +53,26 @@ def _table(result: Diagnosis, title: Message) -> Table:
         )
         for one in result.rows
     )
+    if result.attention is not None:
+        rows = (*rows, _attends(result.attention.row))
     return Table(title, (message("diagnose.column.log"), message("diagnose.column.predicted"), ""), rows)
 
 
-def _causes(one: RowDiagnosis) -> list[Message]:
-    row = message(f"row.diagnose.{one.row.name}")
+def _attends(row: AttentionRow) -> Row:
+    """What the log says attends, what was predicted, whether they agree."""
+    seen = message("text", text=", ".join(one.name for one in row.seen))
+    backend = None if row.predicted is None else row.predicted.backend
+    predicted: Cell = message("figure.unknown") if backend is None else message("text", text=backend)
+    if row.predicted is not None and backend is None:
+        predicted = message("path.refused")
+    outcome = message(f"diagnose.attends.{row.outcome}")
+    return Row(message("row.diagnose.attention"), (seen, predicted, outcome), strong=row.outcome == "differs")
+
+
+def _causes(name: str, causes: tuple[Cause, ...]) -> list[Message]:
+    row = message(f"row.diagnose.{name}")
     lines = []
-    for cause in one.causes:
+    for cause in causes:
         words = Message(f"diagnose.cause.{cause.id}")
         code = "diagnose.cause_flag" if cause.flag else "diagnose.cause_alone"
         lines.append(_joined(code, row, words, cause.flag))
@@ -69,7 +86,7 @@ def _joined(code: str, row: Message, words: Message, flag: str) -> Message:
 def _selected(row: SelectionRow) -> Message:
     chosen = row.selection
     target = f" ({chosen.target})" if chosen.target else ""
-    code = "diagnose.selected_unknown"
+    code = "diagnose.selected_named" if chosen.role == "attention" else "diagnose.selected_unknown"
     if row.agrees is not None:
         code = "diagnose.selected_agrees" if row.agrees else "diagnose.selected_differs"
     elif row.told != "unknown":
@@ -86,7 +103,7 @@ def _selected(row: SelectionRow) -> Message:
 
 def _blocks(answer: DiagnoseAnswer, result: Diagnosis) -> list[Block]:
     blocks: list[Block] = []
-    if result.rows:
+    if result.rows or result.attention is not None:
         title = message("diagnose.rows")
         if result.cards:
             title = message("diagnose.rows_on", gpu=cards_name(result.cards))
@@ -106,7 +123,9 @@ def _blocks(answer: DiagnoseAnswer, result: Diagnosis) -> list[Block]:
                 ),
             )
         )
-    lines = [line for one in result.rows for line in _causes(one)]
+    lines = [line for one in result.rows for line in _causes(one.row.name, one.causes)]
+    if result.attention is not None:
+        lines += _causes("attention", result.attention.causes)
     if answer.surprised(result):
         lines.insert(0, message("diagnose.surprised", verdict=f"verdict.{result.verdict}"))
     if lines:
@@ -153,5 +172,10 @@ def layout(answer: DiagnoseAnswer) -> Report:
         for result in answer.results
         for one in result.rows
         for source in (*one.row.predicted.sources, *(name for cause in one.causes for name in cause.sources))
+    ) | dict.fromkeys(
+        source
+        for result in answer.results
+        if result.attention is not None and result.attention.row.outcome != "unknown"
+        for source in result.attention.row.sources
     )
     return Report(_headline(answer), _tone(answer), tuple(blocks), figures, tuple(cited))

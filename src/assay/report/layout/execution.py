@@ -5,7 +5,7 @@ from itertools import groupby
 
 from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.execution import BATCH_MANY, BATCH_ONE, WORTH, at
-from assay.types.execution import AttentionPath, ExecutionPath, Regime
+from assay.types.execution import ExecutionPath, Regime
 from assay.types.message import Message, message
 from assay.types.plan import GroupExecution
 from assay.types.report import Cell, Notes, Row, Table
@@ -78,12 +78,6 @@ def _line(one: GroupExecution, roles: tuple[str, ...]) -> Message:
         kernels=kernels_named, multiplies=first.multiplies, unit=f"unit.{first.unit}", many=many.multiplies,
         many_unit=f"unit.{many.unit}",
     )  # fmt: skip
-
-
-def attention(found: AttentionPath | None, kv: str) -> list[Message]:
-    """Which backend attends with this KV type; nothing where that was not read, or is refused."""
-    backend = None if found is None else dict(found.backends).get(kv)
-    return [] if backend is None else [message("execution.attention", backend=backend, kv=kv)]
 
 
 def alone(found: Sequence[GroupExecution], attended: Sequence[Message]) -> Notes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from assay.answers.formats import CardFormats, FormatAnswer, FormatsAnswer
+from assay.report.attention import attention_lines
 from assay.report.comparison import contradiction
 from assay.report.layout.execution import of_all, of_runtime
 from assay.report.proven import PROOFS, Proven, came_out, limits
@@ -164,6 +165,14 @@ def _executed(answer: FormatsAnswer) -> list[Block]:
         elif answer.runtime is None and (lines := of_all(result.paths)):
             lines.append(message("formats.more_paths"))
             blocks.append(Notes(message("formats.all_paths", gpu=gpu), tuple(lines)))
+        lines = [
+            line
+            for one in (result.attention if answer.runtime is not None else ())
+            for line in attention_lines(one.kind, one.architecture, one.path)
+        ]
+        if lines:
+            lines.append(message("formats.attention_heads"))
+            blocks.append(Notes(message("formats.attention", runtime=answer.runtime, gpu=gpu), tuple(lines)))
     return blocks
 
 
