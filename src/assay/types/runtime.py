@@ -29,12 +29,16 @@ class Activation(NamedTuple):
 
 
 class ComputeBuffer(NamedTuple):
-    """Coefficients of llama.cpp's compute buffer; each is (low, typical, high); `fixed` in bytes."""
+    """How far a card's compute buffer of llama.cpp may be from that of its graph; each is (low, typical, high).
 
-    logits: Bounds
-    mask: Bounds
-    latent_scores: Bounds
+    Attributes:
+        share: factor on the graph's; fixed: bytes beside it.
+        recurrent_rows: tensors as wide as its values that a recurrent layer keeps for a micro-batch, not in the graph.
+    """
+
+    share: Bounds
     fixed: Bounds
+    recurrent_rows: Bounds
     sources: tuple[str, ...]
 
 
@@ -52,6 +56,7 @@ class RuntimeMemory(NamedTuple):
         video_architectures: architectures whose vision tower is profiled with video.
         large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
         terms: fixed terms by name; activation, compute: the terms that depend on the model.
+        unified: slots that share one cache, whose windows are added; host: terms of host memory by name.
     """
 
     fraction: Quantity | None
@@ -71,6 +76,8 @@ class RuntimeMemory(NamedTuple):
     activation: Activation | None
     compute: ComputeBuffer | None
     sources: tuple[str, ...]
+    unified: int = 1
+    host: dict[str, Quantity] = {}  # noqa: RUF012 - never changed
 
 
 class Runtime(NamedTuple):

@@ -25,6 +25,7 @@ class CachePolicy(NamedTuple):
         cell_padding: cells are padded to this.
         batched_tokens: tokens in flight, over all sequences, that a windowed layer holds besides its window.
         grouped: windowed layers are padded to whole groups, as large as the rarer kind of layer.
+        unified: slots that share one cache; their windows are added.
     """
 
     sliding: SlidingPolicy
@@ -32,6 +33,7 @@ class CachePolicy(NamedTuple):
     cell_padding: int = 1
     batched_tokens: int = 0
     grouped: bool = False
+    unified: int = 1
 
 
 WINDOW_ONLY = CachePolicy("window")
@@ -54,16 +56,16 @@ def elements_per_token(layer: LayerGroup) -> int:
 def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePolicy) -> int:
     """Token slots that one layer holds for all sequences of `context` tokens each."""
     if layer.kind in GROWING:
-        per_sequence = _padded(context, policy.block_tokens)
-        return _padded(per_sequence * sequences, policy.cell_padding)
+        return _padded(_padded(context, policy.block_tokens), policy.cell_padding) * sequences
     if layer.kind not in WINDOWED:
         return 0
     window = layer.window or context
     if policy.sliding == "full":
-        return _padded(_padded(context, policy.block_tokens) * sequences, policy.cell_padding)
+        return _padded(_padded(context, policy.block_tokens), policy.cell_padding) * sequences
     if policy.sliding == "cells":
-        cells = min(context * sequences, window * sequences + policy.batched_tokens)
-        return _padded(cells, policy.cell_padding)
+        stream = _padded(context, policy.cell_padding)
+        cells = min(stream, window * policy.unified + policy.batched_tokens)
+        return _padded(cells, policy.cell_padding) * sequences
     if policy.sliding == "batch":
         # One sequence may have a whole batch in flight; together they have no more than one.
         longest = _padded(context, policy.block_tokens) * sequences

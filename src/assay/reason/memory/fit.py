@@ -11,6 +11,7 @@ from functools import cache
 from math import ceil, isqrt
 from typing import NamedTuple
 
+from assay.reason.memory import llama_cpp
 from assay.reason.memory import overhead as extra
 from assay.reason.memory.cache import FIXED, WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
 from assay.reason.memory.objections import objection
@@ -70,7 +71,16 @@ def divided(setting: Setting) -> tuple[LayerGroup, ...]:
 
 
 def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
-    return CachePolicy(memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped)
+    return CachePolicy(
+        memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped, memory.unified
+    )
+
+
+def slots_of(memory: RuntimeMemory, context: int, sequences: int) -> llama_cpp.Slots:
+    """What a llama.cpp server is started with for so many sequences; slots of one cache share its context."""
+    if memory.unified > 1:
+        return llama_cpp.Slots(context, memory.unified, memory.ubatch_tokens, unified=True)
+    return llama_cpp.Slots(context, sequences, memory.ubatch_tokens)
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
@@ -87,9 +97,12 @@ def need(setting: Setting, context: int, sequences: int) -> Need:
         low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
         activation = (low, high)
     elif memory.compute is not None:
-        low, _, high = extra.compute_bytes(setting.model, memory.compute, load)
+        slots, share = slots_of(memory, context, sequences), llama_cpp.Share(setting.kv, setting.card.cards)
+        (low, _, high), _ = llama_cpp.compute_bytes(setting.model, memory, memory.compute, slots, share)
         activation = (low, high)
     allocated = kv_bytes(layers, context, sequences, setting.kv, policy)
+    if memory.sliding == "cells":
+        window = allocated  # its cells are known, not bounded
     if memory.hybrid_padding != 1 and any(layer.kind in FIXED for layer in layers):
         allocated = ceil(allocated * memory.hybrid_padding)
     return Need(allocated, min(window, allocated), state_bytes(layers, sequences), activation)
@@ -137,8 +150,13 @@ def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
     if memory is None:
         reason = message("unknown.runtime_memory", runtime=setting.runtime.name)
         return unknown("B", reason), unknown("B", reason)
+    fixed = extra.overhead(setting.model, memory, setting.card.cards)
+    if memory.compute is not None:
+        slots = slots_of(memory, workload.context, workload.concurrency)
+        share = llama_cpp.Share(setting.kv, setting.card.cards)
+        return llama_cpp.compute_buffer(setting.model, memory, memory.compute, slots, share), fixed
     load = _load(setting, memory, workload.context, workload.concurrency)
-    return extra.activation(setting.model, memory, load), extra.overhead(setting.model, memory, setting.card.cards)
+    return extra.activation(setting.model, memory, load), fixed
 
 
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:

@@ -1,4 +1,4 @@
-"""What a runtime takes besides weights and caches: context, graphs, activations, compute buffers.
+"""What a runtime takes besides weights and caches: context, graphs, activations; llama.cpp's buffers stand elsewhere.
 
 Each term is an interval whose bounds are Assay's own, wide enough for the start-up logs at hand; the verdict uses the
 pessimistic end. The memory of a runtime without such terms is unknown, and so is its verdict.
@@ -6,11 +6,11 @@ pessimistic end. The memory of a runtime without such terms is unknown, and so i
 
 from typing import NamedTuple
 
-from assay.reason.memory.trace import Inputs, activation_inputs, compute_inputs
+from assay.reason.memory.trace import Inputs, activation_inputs
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.quantity import Quantity, total, unknown
-from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory
+from assay.types.runtime import Activation, RuntimeMemory
 
 Interval = tuple[float, float, float]
 MIXED_KINDS = frozenset({"linear", "mamba", "mla"})
@@ -49,27 +49,13 @@ def activation_bytes(model: Model, terms: Activation, load: Load) -> Interval:
     return low, typical, high
 
 
-def compute_bytes(model: Model, terms: ComputeBuffer, load: Load) -> Interval:
-    """llama.cpp's compute buffer: logits of a micro-batch, the attention mask, scores where attention is latent."""
-    context = load.context * load.sequences
-    latent_heads = max((layer.query_heads for layer in model.layers if layer.kind == "mla"), default=0)
-    low, typical, high = (
-        fixed
-        + load.batched_tokens * model.vocabulary * 4 * logits
-        + load.batched_tokens * context * 4 * mask
-        + load.batched_tokens * context * latent_heads * 4 * scores
-        for logits, mask, scores, fixed in zip(terms.logits, terms.mask, terms.latent_scores, terms.fixed, strict=True)
-    )
-    return low, typical, high
-
-
 def _assumed(interval: Interval, formula: str, sources: tuple[str, ...], inputs: Inputs) -> Quantity:
     low, typical, high = map(round, interval)
     return Quantity(typical, "B", "assumed", sources, low=low, high=high, formula=formula, inputs=inputs)
 
 
 def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
-    """The activation peak or compute buffer of a runtime, as an interval in bytes."""
+    """The activation peak of a runtime, as an interval in bytes."""
     if memory.activation is not None:
         return _assumed(
             activation_bytes(model, memory.activation, load),
@@ -80,19 +66,6 @@ def activation(model: Model, memory: RuntimeMemory, load: Load) -> Quantity:
                 round(_mlp_row(model) / load.cards),
                 (load.batched_tokens, load.sequences),
                 (memory.activation.hidden, memory.activation.width, memory.activation.logits),
-                memory.sources,
-            ),
-        )
-    if memory.compute is not None:
-        return _assumed(
-            compute_bytes(model, memory.compute, load),
-            "micro-batch x (vocabulary x a + tokens of context x b) x 4 B + c",
-            (*memory.compute.sources, *memory.sources),
-            compute_inputs(
-                model,
-                load.batched_tokens,
-                load.context * load.sequences,
-                (memory.compute.logits, memory.compute.mask, memory.compute.fixed),
                 memory.sources,
             ),
         )
