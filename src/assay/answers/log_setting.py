@@ -11,7 +11,7 @@ from assay.types.message import message
 from assay.types.model import Model
 from assay.types.plan import Workload
 from assay.types.quantity import ASKED, Quantity, exact, unknown
-from assay.types.runtime import Runtime
+from assay.types.runtime import LlamaServer, Runtime
 
 KV_TYPES = {
     "auto": None,
@@ -48,6 +48,13 @@ def _fraction(log: ServerLog, default: Quantity) -> Quantity:
     return Quantity(default.value, "ratio", "assumed", default.sources, low=ends[0], high=ends[1])
 
 
+def _server(log: ServerLog) -> LlamaServer:
+    """How the log says that llama.cpp was set up."""
+    off = any(one.name == "no flash attention" for one in log.selections)
+    unified = _whole(log.sequences, 1) if "unified" in log.flags else 1
+    return LlamaServer(unified=unified, flash=not off)
+
+
 def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
     """The runtime with the log's own batch, slots and share of memory."""
     memory = engine.memory
@@ -62,7 +69,9 @@ def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
             if memory.ubatch_tokens
             else memory._replace(batched_tokens=(tokens, tokens))
         )
-    if log.sequences is not None and log.runtime != "llama.cpp":
+    if log.runtime == "llama.cpp":
+        memory = memory._replace(server=_server(log))
+    elif log.sequences is not None:
         slots = _whole(log.sequences, 1)
         memory = memory._replace(sequences=(slots, slots))
     return engine._replace(memory=memory)

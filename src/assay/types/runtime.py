@@ -42,6 +42,22 @@ class ComputeBuffer(NamedTuple):
     sources: tuple[str, ...]
 
 
+class LlamaServer(NamedTuple):
+    """How a llama.cpp server is set up beside its slots.
+
+    Attributes:
+        unified: slots that share one cache, whose windows are added; 1 where each has its own.
+        whole_windows: whether windowed layers keep every token.
+        flash: flash attention.
+        streamed: bytes of the largest matrix in host memory: a prompt's multiplications copy it to the card.
+    """
+
+    unified: int = 1
+    whole_windows: bool = False
+    flash: bool = True
+    streamed: int = 0
+
+
 class RuntimeMemory(NamedTuple):
     """What a runtime does with a card's memory.
 
@@ -56,7 +72,7 @@ class RuntimeMemory(NamedTuple):
         video_architectures: architectures whose vision tower is profiled with video.
         large_from: bytes of device memory from which the large defaults hold, except for ids that start so.
         terms: fixed terms by name; activation, compute: the terms that depend on the model.
-        unified: slots that share one cache, whose windows are added; host: terms of host memory by name.
+        server: how llama.cpp is set up; host: terms of host memory by name.
     """
 
     fraction: Quantity | None
@@ -76,7 +92,7 @@ class RuntimeMemory(NamedTuple):
     activation: Activation | None
     compute: ComputeBuffer | None
     sources: tuple[str, ...]
-    unified: int = 1
+    server: LlamaServer = LlamaServer()
     host: dict[str, Quantity] = {}  # noqa: RUF012 - never changed
 
 

@@ -72,15 +72,20 @@ def divided(setting: Setting) -> tuple[LayerGroup, ...]:
 
 def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
     return CachePolicy(
-        memory.sliding, memory.block_tokens, memory.cell_padding, load.batched_tokens, memory.grouped, memory.unified
+        "full" if memory.server.whole_windows else memory.sliding,
+        memory.block_tokens,
+        memory.cell_padding,
+        load.batched_tokens,
+        memory.grouped,
+        memory.server.unified,
     )
 
 
 def slots_of(memory: RuntimeMemory, context: int, sequences: int) -> llama_cpp.Slots:
     """What a llama.cpp server is started with for so many sequences; slots of one cache share its context."""
-    if memory.unified > 1:
-        return llama_cpp.Slots(context, memory.unified, memory.ubatch_tokens, unified=True)
-    return llama_cpp.Slots(context, sequences, memory.ubatch_tokens)
+    server = memory.server
+    number = server.unified if server.unified > 1 else sequences
+    return llama_cpp.Slots(context, number, memory.ubatch_tokens, server.unified > 1, server.whole_windows)
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:

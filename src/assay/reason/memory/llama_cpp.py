@@ -244,8 +244,9 @@ def compute_bytes(model: Model, memory: RuntimeMemory, terms: ComputeBuffer, slo
     both widths, and for latent attention the scores of all heads, for not every card has flash attention for it.
     """
     shape, laid = shape_of(model), layout(model, slots, memory.cell_padding)
-    usual = Graphs(slots.number, rotated=is_rotated(share.kv), copied=is_copied(share.kv))
-    older = usual._replace(outputs=slots.ubatch, widened=True)
+    server = memory.server
+    usual = Graphs(slots.number, server.flash, is_rotated(share.kv), server.flash and is_copied(share.kv))
+    older = usual._replace(outputs=slots.ubatch, widened=server.flash)
     plain = reserved(shape, laid, usual, slots.ubatch)
     least = reserved(shape, laid, usual._replace(copied=False), slots.ubatch)
     most = reserved(shape, laid, older, slots.ubatch)
@@ -256,6 +257,8 @@ def compute_bytes(model: Model, memory: RuntimeMemory, terms: ComputeBuffer, slo
     again = (COPIES - 1) * inputs
     row = _recurrent(model, laid, slots.number)
     extra = [fixed + rows * row for fixed, rows in zip(terms.fixed, terms.recurrent_rows, strict=True)]
+    extra[1] += server.streamed
+    extra[2] += server.streamed
     low, typical, high = terms.share
     return Buffers(
         (
