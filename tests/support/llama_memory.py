@@ -52,9 +52,11 @@ def serve(words: list[str]) -> None:
     params.flash_attn_type = getattr(xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{flash.upper()}")
     params.kv_unified, params.swa_full = "unified" in flags, "swa-full" in flags
     params.verbosity, params.warmup, params.fit_params, params.port = LOG_DETAIL, False, False, 0
-    xllamacpp.Server(params)
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    server = xllamacpp.Server(params)  # kept: without a name it would be stopped, and its threads waited for
+    sys.stderr.write(f"listening on {server.listening_address}\n")
     sys.stderr.flush()
-    os._exit(0)  # its threads would be waited for
+    os._exit(0)
 
 
 def buffers(case: Case, path: Path) -> Buffers:

@@ -49,13 +49,15 @@ class LlamaServer(NamedTuple):
         unified: slots that share one cache, whose windows are added; 1 where each has its own.
         whole_windows: whether windowed layers keep every token.
         flash: flash attention.
-        streamed: bytes of the largest matrix in host memory: a prompt's multiplications copy it to the card.
+        gpu_layers: blocks on the card, the output counted as one, the last ones; None for all.
+        host_experts: blocks, counted from the first, whose experts lie in host memory.
     """
 
     unified: int = 1
     whole_windows: bool = False
     flash: bool = True
-    streamed: int = 0
+    gpu_layers: int | None = None
+    host_experts: int = 0
 
 
 class RuntimeMemory(NamedTuple):

@@ -15,6 +15,7 @@ from assay.reason.memory import llama_cpp
 from assay.reason.memory import overhead as extra
 from assay.reason.memory.cache import FIXED, WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
 from assay.reason.memory.objections import objection
+from assay.reason.memory.placement import card_weights, on_card
 from assay.reason.memory.trace import Inputs, cache_inputs
 from assay.reason.memory.weights import loaded_weights, weights_per_card
 from assay.types.message import Message, message
@@ -67,7 +68,10 @@ def _load(setting: Setting, memory: RuntimeMemory, context: int, sequences: int)
 def divided(setting: Setting) -> tuple[LayerGroup, ...]:
     """The layers, or the shares of layers, of the fullest card."""
     divide = dealt if setting.runtime.split == "layer" else shard
-    return divide(setting.model.layers, setting.card.cards)
+    layers = setting.model.layers
+    if setting.runtime.memory is not None:
+        layers = on_card(layers, setting.runtime.memory.server)
+    return divide(layers, setting.card.cards)
 
 
 def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
@@ -164,13 +168,33 @@ def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
     return extra.activation(setting.model, memory, load), fixed
 
 
+def _weights(setting: Setting) -> Quantity:
+    model, memory, cards = setting.model, setting.runtime.memory, setting.card.cards
+    if memory is not None and memory.compute is not None and cards == 1:
+        return card_weights(model, memory.server)
+    return weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
+
+
+def _host(setting: Setting, workload: Workload, on_the_card: int) -> Quantity:
+    """What lies in host memory: of llama.cpp the embedding table at least."""
+    model, memory = setting.model, setting.runtime.memory
+    if memory is None or memory.compute is None:
+        return _described(model, 0, "everything is placed on the card")
+    policy = _policy(memory, _load(setting, memory, workload.context, workload.concurrency))
+    everywhere = kv_bytes(model.layers, workload.context, workload.concurrency, setting.kv, policy)
+    everywhere += state_bytes(model.layers, workload.concurrency)
+    slots = slots_of(memory, workload.context, workload.concurrency)
+    share = llama_cpp.Share(setting.kv, setting.card.cards)
+    moved = memory.server.gpu_layers is not None
+    return llama_cpp.host_memory(model, memory, slots, share, (everywhere, on_the_card if moved else everywhere))
+
+
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
     """The bytes of each card, part by part, as figures."""
-    model, cards = setting.model, setting.card.cards
+    model = setting.model
     every = need(setting, workload.context, workload.concurrency)
     one = need(setting, workload.context, 1)
-    memory = setting.runtime.memory
-    weights = weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
+    weights = _weights(setting)
     inputs = _cache_inputs(setting, workload.context, workload.concurrency)
     kv = _described(model, every.kv, KV_FORMULA, every.kv_window, inputs)
     state = _described(model, every.state, "fixed state per layer x layers x sequences")
@@ -200,7 +224,7 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
             lambda room, used: room - used,
             rising=(True, False),
         ),
-        host=_described(model, 0, "everything is placed on the card"),
+        host=_host(setting, workload, every.kv + every.state),
     )
 
 

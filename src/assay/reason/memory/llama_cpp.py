@@ -16,8 +16,9 @@ from assay.reason.memory import llama_graph
 from assay.reason.memory.cache import GROWING, WINDOWED
 from assay.reason.memory.ggml import CARD, HOST, peaks
 from assay.reason.memory.llama_graph import F16, F32, FULL, Batch, Block, Shape, prompt_graph
+from assay.reason.memory.placement import host_weights, placed
 from assay.types.model import LayerGroup, Model
-from assay.types.quantity import ASKED, Quantity
+from assay.types.quantity import ASKED, Quantity, total
 from assay.types.quantity import exact as known
 from assay.types.runtime import ComputeBuffer, KvFormat, RuntimeMemory
 
@@ -257,16 +258,21 @@ def compute_bytes(model: Model, memory: RuntimeMemory, terms: ComputeBuffer, slo
     again = (COPIES - 1) * inputs
     row = _recurrent(model, laid, slots.number)
     extra = [fixed + rows * row for fixed, rows in zip(terms.fixed, terms.recurrent_rows, strict=True)]
-    extra[1] += server.streamed
-    extra[2] += server.streamed
+    streamed = placed(model, server).streamed
+    extra[1] += streamed
+    extra[2] += streamed
     low, typical, high = terms.share
+    host = most.host + 2 * again
+    if server.gpu_layers is not None or server.host_experts:  # part of the graph is computed there
+        alone = older._replace(card=False)
+        host = max(host, reserved(shape, laid, alone, slots.ubatch).host * high)
     return Buffers(
         (
             least.card * low + extra[0],
             (plain.card + again) * typical + extra[1],
             (most.card + 2 * again) * high + extra[2],
         ),
-        (0.0, plain.host + again, most.host + 2 * again),
+        (0.0, plain.host + again, host),
     )
 
 
@@ -295,3 +301,29 @@ def compute_buffer(model: Model, memory: RuntimeMemory, terms: ComputeBuffer, sl
             ("graph against card", Quantity(terms.share[1], "", "assumed", terms.sources, *terms.share[::2])),
         ),
     )
+
+
+def host_memory(model: Model, memory: RuntimeMemory, slots: Slots, share: Share, caches: tuple[int, int]) -> Quantity:
+    """Host memory of a server: weights and caches left there, buffers, its process, and what its prompts may fill.
+
+    Args:
+        model: the model.
+        memory: the runtime's, with a compute buffer.
+        slots: what the server is started with.
+        share: the type of the caches, and how many cards there are.
+        caches: bytes of all caches and states, and of those on the card.
+    """
+    parts = [("weights in host memory", host_weights(model, memory.server))]
+    left = max(0, caches[0] - caches[1])
+    if left:
+        parts.append(("KV cache in host memory", known(left, "B", "documented", *memory.sources)))
+    parts.append(("rows of logits", known(output_bytes(model, slots.number), "B", "documented", *memory.sources)))
+    if memory.compute is not None:
+        low, typical, high = map(round, compute_bytes(model, memory, memory.compute, slots, share).host)
+        parts.append(
+            (
+                "compute buffer in host memory",
+                Quantity(typical, "B", "assumed", memory.compute.sources, low=low, high=high),
+            )
+        )
+    return total("B", (*parts, *memory.host.items()))
