@@ -4,81 +4,21 @@ SmolLM2 (one kind of layer, tied embeddings) and Gemma 3 270M (five windowed lay
 package xllamacpp. A processor's buffers prove the graph and the allocator; a card's stay derived.
 """
 
-from functools import cache
-
 import pytest
-from llama_memory import Buffers, Case, buffers
-from packages import GEMMA, SMOLLM2, real_file
+from llama_buffers import Buffers, Case, buffers
+from llama_predicted import CASES, MIB, graph_of, model_named, predicted_compute, predicted_kv
+from packages import SMOLLM2, real_file
 
-from assay.answers.asked import CheckRequest
-from assay.answers.check import model_of
 from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.observe.checkpoint import gguf
 from assay.reason.memory import llama_cpp
-from assay.reason.memory.cache import CachePolicy, kv_bytes
-from assay.reason.memory.llama_cpp import Graphs, Slots
-from assay.types.model import Model
+from assay.reason.memory.llama_cpp import Slots
 
 pytest.importorskip("xllamacpp")
-MIB = 2**20
 KV_TOLERANCE_MIB = 0.01
 COMPUTE_TOLERANCE = 0.05
-PADDING = 256
-KV_TYPES = {"f16": "fp16", "q8_0": "q8_0", "q4_0": "q4_0"}
 REPACKED = {"gguf:Q4_0", "gguf:Q4_K", "gguf:IQ4_NL"}
 """Types that a processor with AVX2 may keep a second time, in another order (ggml/src/ggml-cpu/repack.cpp)."""
-CASES = (
-    Case(SMOLLM2, 512),
-    Case(SMOLLM2, 2048, ubatch=64),
-    Case(SMOLLM2, 4096, kv="q8_0"),
-    Case(SMOLLM2, 4096, flash="disabled"),
-    Case(SMOLLM2, 4096, 2, 128, "q4_0"),
-    Case(SMOLLM2, 8192, 4, 1024),
-    Case(SMOLLM2, 8192, ubatch=128, flash="disabled"),
-    Case(SMOLLM2, 8192, 2, flash="auto"),
-    Case(SMOLLM2, 8192, 4, 64, flash="disabled"),
-    Case(SMOLLM2, 3000, 3),
-    Case(SMOLLM2, 4096, 4, unified=True),
-    Case(GEMMA, 512),
-    Case(GEMMA, 2048, 1, 64),
-    Case(GEMMA, 4096, 2, 128, "q8_0"),
-    Case(GEMMA, 8192, 1, 1024, "q4_0"),
-    Case(GEMMA, 8192, flash="disabled"),
-    Case(GEMMA, 8192, 4, 512),
-    Case(GEMMA, 2048, 2, 512, unified=True),
-    Case(GEMMA, 4096, 1, 128, whole_windows=True),
-)
-
-
-def slots_of(case: Case) -> Slots:
-    """The slots of a case, as a server divides its context."""
-    context = case.context if case.unified else case.context // case.slots
-    return Slots(context, case.slots, case.ubatch, case.unified, case.whole_windows)
-
-
-@cache
-def model_named(name: str) -> Model:
-    return model_of(CheckRequest(str(real_file(name)), ()))
-
-
-def predicted_kv(case: Case, model: Model) -> float:
-    """MiB of all caches."""
-    slots = slots_of(case)
-    policy = CachePolicy(
-        "full" if case.whole_windows else "cells",
-        cell_padding=PADDING,
-        batched_tokens=case.ubatch,
-        unified=case.slots if case.unified else 1,
-    )
-    sequences = 1 if case.unified else case.slots
-    return kv_bytes(model.layers, slots.context, sequences, kv_format(KV_TYPES[case.kv]), policy) / MIB
-
-
-def predicted_compute(case: Case, model: Model) -> float:
-    """MiB of the processor's compute buffer."""
-    laid = llama_cpp.layout(model, slots_of(case), PADDING)
-    graph = Graphs(min(case.slots, laid.tokens), case.flash != "disabled", case.kv != "f16", card=False)
-    return llama_cpp.allocated(llama_cpp.shape_of(model), laid, graph).host / MIB
 
 
 def _predicted_repack(name: str) -> float:
@@ -109,8 +49,7 @@ def test_the_search_counts_the_same_graph(run: tuple[Case, Buffers]) -> None:
     """What a search computes in closed form is no less than the graph allocated tensor by tensor, and close to it."""
     case, logged = run
     model = model_named(case.model)
-    laid = llama_cpp.layout(model, slots_of(case), PADDING)
-    graph = Graphs(min(case.slots, laid.tokens), case.flash != "disabled", case.kv != "f16", card=False)
+    laid, graph = graph_of(case, model)
     closed = llama_cpp.reserved(llama_cpp.shape_of(model), laid, graph, case.ubatch).host / MIB
     assert logged.compute * 0.99 - 0.01 <= closed <= logged.compute * 1.1
 

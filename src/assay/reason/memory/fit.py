@@ -11,7 +11,6 @@ from functools import cache
 from math import ceil, isqrt
 from typing import NamedTuple
 
-from assay.reason.memory import llama_cpp
 from assay.reason.memory import overhead as extra
 from assay.reason.memory.cache import FIXED, WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
 from assay.reason.memory.objections import objection
@@ -22,7 +21,7 @@ from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model
 from assay.types.plan import Fit, MemoryPlan, Verdict, Workload
 from assay.types.quantity import Quantity, derive, total, unknown
-from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import ComputeBuffer, KvFormat, Runtime, RuntimeMemory
 
 MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
@@ -85,11 +84,17 @@ def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
     )
 
 
-def slots_of(memory: RuntimeMemory, context: int, sequences: int) -> llama_cpp.Slots:
-    """What a llama.cpp server is started with for so many sequences; slots of one cache share its context."""
-    server = memory.server
-    number = server.unified if server.unified > 1 else sequences
-    return llama_cpp.Slots(context, number, memory.ubatch_tokens, server.unified > 1, server.whole_windows)
+def _compute(
+    setting: Setting, memory: RuntimeMemory, terms: ComputeBuffer, context: int, sequences: int
+) -> tuple[float, float]:
+    """(low, high) of llama.cpp's compute buffer on one card."""
+    from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
+    share = llama_cpp.Share(setting.kv, setting.card.cards)
+    (low, _, high), _ = llama_cpp.compute_bytes(
+        setting.model, memory, terms, llama_cpp.slots_of(memory, context, sequences), share
+    )
+    return low, high
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
@@ -106,9 +111,7 @@ def need(setting: Setting, context: int, sequences: int) -> Need:
         low, _, high = extra.activation_bytes(setting.model, memory.activation, load)
         activation = (low, high)
     elif memory.compute is not None:
-        slots, share = slots_of(memory, context, sequences), llama_cpp.Share(setting.kv, setting.card.cards)
-        (low, _, high), _ = llama_cpp.compute_bytes(setting.model, memory, memory.compute, slots, share)
-        activation = (low, high)
+        activation = _compute(setting, memory, memory.compute, context, sequences)
     allocated = kv_bytes(layers, context, sequences, setting.kv, policy)
     if memory.sliding == "cells":
         window = allocated  # its cells are known, not bounded
@@ -161,7 +164,9 @@ def _extras(setting: Setting, workload: Workload) -> tuple[Quantity, Quantity]:
         return unknown("B", reason), unknown("B", reason)
     fixed = extra.overhead(setting.model, memory, setting.card.cards)
     if memory.compute is not None:
-        slots = slots_of(memory, workload.context, workload.concurrency)
+        from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
+        slots = llama_cpp.slots_of(memory, workload.context, workload.concurrency)
         share = llama_cpp.Share(setting.kv, setting.card.cards)
         return llama_cpp.compute_buffer(setting.model, memory, memory.compute, slots, share), fixed
     load = _load(setting, memory, workload.context, workload.concurrency)
@@ -180,10 +185,12 @@ def _host(setting: Setting, workload: Workload, on_the_card: int) -> Quantity:
     model, memory = setting.model, setting.runtime.memory
     if memory is None or memory.compute is None:
         return _described(model, 0, "everything is placed on the card")
+    from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
     policy = _policy(memory, _load(setting, memory, workload.context, workload.concurrency))
     everywhere = kv_bytes(model.layers, workload.context, workload.concurrency, setting.kv, policy)
     everywhere += state_bytes(model.layers, workload.concurrency)
-    slots = slots_of(memory, workload.context, workload.concurrency)
+    slots = llama_cpp.slots_of(memory, workload.context, workload.concurrency)
     share = llama_cpp.Share(setting.kv, setting.card.cards)
     moved = memory.server.gpu_layers is not None
     return llama_cpp.host_memory(model, memory, slots, share, (everywhere, on_the_card if moved else everywhere))

@@ -50,6 +50,13 @@ class Slots(NamedTuple):
     whole_windows: bool = False
 
 
+def slots_of(memory: RuntimeMemory, context: int, sequences: int) -> Slots:
+    """What a llama.cpp server is started with for so many sequences; slots of one cache share its context."""
+    server = memory.server
+    number = server.unified if server.unified > 1 else sequences
+    return Slots(context, number, memory.ubatch_tokens, server.unified > 1, server.whole_windows)
+
+
 class Reserved(NamedTuple):
     """Bytes of compute buffers."""
 

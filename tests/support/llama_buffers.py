@@ -1,6 +1,6 @@
 """What llama.cpp allocates for a setting: its server from package xllamacpp is started, and its log is read.
 
-`python llama_memory.py MODEL CONTEXT SLOTS UBATCH KV FLASH [unified] [swa-full]` is the server's start; `buffers` runs
+`python llama_buffers.py MODEL CONTEXT SLOTS UBATCH KV FLASH [unified] [swa-full]` is the server's start; `buffers` runs
 that and reads the sizes.
 """
 
