@@ -163,3 +163,51 @@ def test_a_cache_of_another_type_is_copied_and_older_releases_keep_logits_of_eve
     assert quantized[1] - half[1] > 100 * MIB  # 131,072 x 2 x 4 x 128 x 2 B are 256 MiB, less what the MLP had
     assert half[2] > 512 * 151_936 * 4
     assert half[1] < 512 * 151_936 * 4
+
+
+def test_several_cards_keep_the_inputs_of_every_batch_on_its_way() -> None:
+    terms, engine = memory().compute, memory()
+    assert terms is not None
+    one, two = (
+        llama_cpp.compute_bytes(model(), engine, terms, Slots(8192), Share(kv_format("fp16"), cards)).card
+        for cards in (1, 2)
+    )
+    inputs = 512 * (8192 * 2 + 2048 * 4)
+    assert two[1] - one[1] == 3 * inputs
+    assert two[0] == one[0]
+
+
+def test_recurrent_layers_are_bounded_by_their_states() -> None:
+    terms, engine = memory().compute, memory()
+    assert terms is not None
+    share, state = Share(kv_format("fp16")), 3 * MIB
+    plain, mixed = (
+        llama_cpp.compute_bytes(model(layers=(*model().layers, recurrent)), engine, terms, Slots(8192, 2), share).card
+        for recurrent in (LayerGroup("linear", 9), LayerGroup("linear", 9, state_size=state))
+    )
+    row = state / 128 * 512 + state * 2
+    assert [more - less for less, more in zip(plain, mixed, strict=True)] == pytest.approx([0, 6 * row, 16 * row])
+
+
+def test_shared_slots_add_their_windows_and_flash_attention_may_be_off() -> None:
+    engine = memory()
+    shared = llama_cpp.slots_of(engine._replace(server=LlamaServer(unified=4)), 8192, 1)
+    assert (shared.context, shared.number, shared.unified) == (8192, 4, True)
+    terms, share = engine.compute, Share(kv_format("fp16"))
+    assert terms is not None
+    dense = model(experts=0, experts_per_token=0)
+    off = engine._replace(server=LlamaServer(flash=False))
+    scores = 512 * 32_768 * 32 * 4
+    assert llama_cpp.compute_bytes(dense, off, terms, Slots(32_768), share).card[0] > 0.6 * scores
+    assert llama_cpp.compute_bytes(dense, engine, terms, Slots(32_768), share).card[2] < scores
+
+
+def test_the_host_holds_table_logits_buffer_process_and_prompts() -> None:
+    engine = memory()
+    found = llama_cpp.host_memory(model(), engine, Slots(8192, 2), Share(kv_format("fp16")), (9 * MIB, 5 * MIB))
+    parts = dict(found.inputs)
+    assert parts["weights in host memory"].value == 100 * MIB
+    assert parts["KV cache in host memory"].value == 4 * MIB
+    assert parts["rows of logits"].value == 2 * 151_936 * 4
+    assert parts["prompt_cache"].high == 8 * 2**30
+    assert parts["compute buffer in host memory"].low == 0

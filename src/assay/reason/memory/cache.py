@@ -63,8 +63,7 @@ def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePo
     if policy.sliding == "full":
         return _padded(_padded(context, policy.block_tokens), policy.cell_padding) * sequences
     if policy.sliding == "cells":
-        stream = _padded(context, policy.cell_padding)
-        cells = min(stream, window * policy.unified + policy.batched_tokens)
+        cells = min(context, window * policy.unified + policy.batched_tokens)
         return _padded(cells, policy.cell_padding) * sequences
     if policy.sliding == "batch":
         # One sequence may have a whole batch in flight; together they have no more than one.

@@ -18,11 +18,11 @@ ENDLESS = 1 << 62
 class Graph:
     """Tensors in the order in which they are computed; a tensor is known by its number.
 
-    The fields are parallel lists: sizes in bytes, sources, where each lies, whether it is an input, may work in place,
-    or stays to the end.
+    The fields are parallel lists: sizes in bytes, sources, where each lies, whether it may work in place; and the
+    numbers of the inputs. What nobody reads stays to the end.
     """
 
-    __slots__ = ("inputs", "kept", "places", "reusing", "sizes", "sources")
+    __slots__ = ("inputs", "places", "reusing", "sizes", "sources")
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
@@ -30,7 +30,6 @@ class Graph:
         self.places: list[int] = []
         self.inputs: list[int] = []
         self.reusing: list[bool] = []
-        self.kept: set[int] = set()
 
     def add(self, size: int, *sources: int, place: int = HOST, reuse: bool = False) -> int:
         """A tensor of `size` bytes that reads `sources`; 0 bytes for what writes into memory outside the buffer."""
@@ -114,7 +113,6 @@ class _Allocation:
                 and self.offsets[source] is not None
                 and graph.sizes[source] == graph.sizes[number]
                 and graph.places[source] == graph.places[number]
-                and source not in graph.kept
             ):
                 self.offsets[number], self.offsets[source] = self.offsets[source], None
                 return True
@@ -130,7 +128,7 @@ class _Allocation:
         for source in graph.sources[number]:
             self.readers[source] -= 1
             offset = self.offsets[source]
-            if not self.readers[source] and offset is not None and source not in graph.kept:
+            if not self.readers[source] and offset is not None:
                 self.buffers[graph.places[source]].free(offset, graph.sizes[source])
                 self.offsets[source] = None
 

@@ -155,8 +155,7 @@ class _Drawing:
         outputs = graph.input(self.batch.outputs * I32)
         residual = graph.add(self.row, words)
         embedded = graph.add(self.row, mixed_words)
-        written = graph.add(self.row, mixed)
-        graph.kept.add(written)
+        graph.add(self.row, mixed)
         graph.add(0, embedded, slots)
         if self.batch.card:
             read = [one for cache in self.caches.values() for one in cache if one is not None]
