@@ -8,6 +8,9 @@ import os
 import re
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +42,17 @@ class Buffers(NamedTuple):
     compute: float
 
 
+def _await_model(health: str) -> None:
+    """Wait until the model is loaded: the server may listen before."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(health, timeout=SECONDS):  # noqa: S310 - our own server
+                return
+        except urllib.error.HTTPError:  # "loading model"
+            time.sleep(0.05)
+
+
 def serve(words: list[str]) -> None:
     """Start the server of a setting and end at once; its log goes to standard error."""
     import xllamacpp
@@ -54,7 +68,7 @@ def serve(words: list[str]) -> None:
     params.verbosity, params.warmup, params.fit_params, params.port = LOG_DETAIL, False, False, 0
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
     server = xllamacpp.Server(params)  # kept: without a name it would be stopped, and its threads waited for
-    sys.stderr.write(f"listening on {server.listening_address}\n")
+    _await_model(f"{server.listening_address}/health")
     sys.stderr.flush()
     os._exit(0)
 
