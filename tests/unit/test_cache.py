@@ -71,7 +71,11 @@ def test_sglang_keeps_eight_tenths_of_the_tokens_of_a_windowed_layer() -> None:
 def test_llama_cpp_keeps_padded_cells_of_a_sliding_layer() -> None:
     sliding = GEMMA_3_27B[1]
     assert tokens_kept(sliding, 32_768, 1, LLAMA) == 1536
-    assert tokens_kept(sliding, 32_768, 4, LLAMA) == 4 * 1024 + 512
+    assert tokens_kept(sliding, 32_768, 4, LLAMA) == 4 * 1536
+    assert tokens_kept(sliding, 32_768, 1, LLAMA._replace(unified=4)) == 4 * 1024 + 512
+    assert tokens_kept(sliding, 1000, 3, LLAMA) == 3 * 1024  # each slot is padded by itself
+    assert tokens_kept(sliding._replace(window=900), 32_768, 4, LLAMA) == 4 * 1536
+    assert tokens_kept(GEMMA_3_27B[0], 1000, 3, LLAMA) == 3 * 1024
 
 
 def test_kv_heads_fewer_than_cards_are_replicated() -> None:

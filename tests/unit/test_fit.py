@@ -413,12 +413,19 @@ def test_recurrent_states_take_whole_blocks_of_the_pool() -> None:
     assert grown.spare == block  # one block is never used
 
 
-def test_latent_attention_keeps_scores_in_llama_cpps_buffer() -> None:
-    compute = ComputeBuffer((0, 0, 0), (0, 0, 0), (0, 0.5, 1.0), (0, 0, 0), ("bound",))
-    memory = MEMORY._replace(activation=None, compute=compute, ubatch_tokens=512, tiers=(), pool=None)
+def test_latent_attention_may_keep_scores_in_llama_cpps_buffer() -> None:
+    compute = ComputeBuffer((1, 1, 1), (0, 0, 0), (0, 0, 0), ("bound",))
+    memory = MEMORY._replace(activation=None, compute=compute, ubatch_tokens=512, tiers=(), pool=None, cell_padding=256)
     engine = VLLM._replace(memory=memory, split="layer")
     latent = (LayerGroup("mla", 4, query_heads=128, latent_dim=512, rope_dim=64),)
-    assert need(Setting(model(layers=latent), engine, card(), BF16), 1024, 1).activation[1] == 512 * 1024 * 128 * 4
+
+    def buffer(context: int) -> tuple[float, float]:
+        return need(Setting(model(layers=latent), engine, card(), BF16), context, 1).activation
+
+    scores = 512 * 16_384 * 128 * 4
+    assert buffer(16_384)[1] > scores
+    assert buffer(32_768)[1] - buffer(16_384)[1] == pytest.approx(scores, rel=0.02)
+    assert buffer(32_768)[0] < scores / 4
 
 
 def test_a_search_finds_the_last_that_fits_in_few_steps() -> None:

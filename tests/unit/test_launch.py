@@ -269,7 +269,7 @@ def test_llama_cpp_is_given_adapters_as_gguf_after_they_are_made(tmp_path: Path)
 
 def test_experts_in_host_memory_are_told_by_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = result(str(real_file(SMOLLM2)), "5090").check.fit
-    monkeypatch.setattr(serving, "offloaded", lambda *_: Offloaded(12, None, 5.0 * GIB, plan))
+    monkeypatch.setattr(serving, "offloaded", lambda *_: Offloaded(12, None, exact(5.0 * GIB, "B", "assumed"), plan))
     found = result(str(real_file(SMOLLM2)), "5090", concurrency=200, offload=True)
     words = told(found.stacks[0].servers[0])
     assert "-ngl all" in words

@@ -5,13 +5,15 @@ from typing import NamedTuple
 from assay.answers.asked import DEFAULT_PROMPT, MAX_CARDS, CardCount, kv_of
 from assay.errors import UsageError
 from assay.knowledge.catalog.runtimes import memory_at, runtime, term
+from assay.observe.runtimes.llama_cpp_log import is_host
 from assay.reason.memory.fit import CardMemory, Setting
+from assay.reason.memory.placement import blocks_of, placed
 from assay.types.log import LogFigure, ServerLog
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.plan import Workload
 from assay.types.quantity import ASKED, Quantity, exact, unknown
-from assay.types.runtime import Runtime, RuntimeMemory
+from assay.types.runtime import LlamaServer, Runtime, RuntimeMemory
 
 KV_TYPES = {
     "auto": None,
@@ -28,6 +30,8 @@ OLD_DEFAULT = 0.9
 """vLLM's share of a card's memory before the catalogue's version; a log that does not print it may mean either."""
 ANY_RELEASE = "0"
 """A log without a version may be of any release: what the oldest did is told with the widest interval."""
+ROUNDED = 0.01
+"""Of the weights: what the sizes of a log, rounded as they are, may lack."""
 
 
 class Asked(NamedTuple):
@@ -53,6 +57,24 @@ def _fraction(log: ServerLog, default: Quantity, *, dated: bool) -> Quantity:
     return Quantity(default.value, "ratio", "assumed", default.sources, low=ends[0], high=ends[1])
 
 
+def _host_experts(log: ServerLog, model: Model, server: LlamaServer) -> int:
+    """Blocks whose experts must lie in host memory for the cards to hold what the log says they hold."""
+    held = sum(one.figure.value for one in log.buffers if one.kind == "model" and not is_host(one.device))
+    found = blocks_of(model)
+    if not held or model.container != "gguf" or placed(model, server).card <= held * (1 + ROUNDED):
+        return 0
+    fewer = (number for number in range(len(found)) if placed(model, server._replace(host_experts=number)).card <= held)
+    return next(fewer, len(found)) if model.experts else 0
+
+
+def _server(log: ServerLog, model: Model) -> LlamaServer:
+    """How the log says that llama.cpp was set up."""
+    off = any(one.name == "no flash attention" for one in log.selections)
+    unified = _whole(log.sequences, 1) if "unified" in log.flags else 1
+    server = LlamaServer(unified=unified, flash=not off)
+    return server._replace(host_experts=_host_experts(log, model, server))
+
+
 def _scheduled(memory: RuntimeMemory, log: ServerLog) -> RuntimeMemory:
     """The scheduler's defaults with the log's own batch and slots."""
     if log.batched_tokens is not None:
@@ -67,7 +89,7 @@ def _scheduled(memory: RuntimeMemory, log: ServerLog) -> RuntimeMemory:
     return memory
 
 
-def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
+def _as_set_up(engine: Runtime, log: ServerLog, model: Model) -> Runtime:
     """The runtime of the log's version with the log's own batch, slots and share of memory."""
     dated = log.version is not None and log.version.text[:1].isdigit()
     memory = engine.memory
@@ -80,6 +102,8 @@ def _as_set_up(engine: Runtime, log: ServerLog) -> Runtime:
     if memory.fraction is not None or (memory.reserve is not None and log.utilization is not None):
         default = memory.fraction or unknown("ratio", message("unknown.fraction"))
         memory = memory._replace(fraction=_fraction(log, default, dated=dated or memory.reserve is not None))
+    if log.runtime == "llama.cpp":
+        memory = memory._replace(server=_server(log, model))
     return engine._replace(memory=_scheduled(memory, log))
 
 
@@ -107,7 +131,7 @@ def _card(column: tuple[CardCount, ...], count: int) -> CardMemory:
 
 def asked_of(log: ServerLog, model: Model, column: tuple[CardCount, ...]) -> Asked:
     """The setting and the workload of a log on a set of cards, or on none; llama.cpp's cards are taken as one."""
-    engine = _as_set_up(runtime(log.runtime), log)
+    engine = _as_set_up(runtime(log.runtime), log, model)
     said = None if log.kv_type is None else log.kv_type.text.lower()
     kv_known = log.value_type is None or log.kv_type is None or log.value_type.text == log.kv_type.text
     try:

@@ -13,13 +13,14 @@ from assay.answers.starting import arguments, is_missing, named, parameters
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.launch import spellings, visibility
 from assay.reason.deploy.command import is_loopback, one_line, spelled
-from assay.reason.deploy.offload import Offloaded, layer_count, offloaded
+from assay.reason.deploy.offload import Offloaded, host_verdict, offloaded
 from assay.reason.memory.fit import Setting, fit
+from assay.reason.memory.placement import block_count
 from assay.types.launch import Argument, Server, ServerFacts, Value
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Verdict, Workload
-from assay.types.quantity import Quantity
+from assay.types.quantity import Quantity, unknown
 from assay.types.runtime import KvFormat, Runtime
 
 BEYOND = "check.beyond_model"
@@ -43,7 +44,7 @@ class LaunchRequest(NamedTuple):
 
     `check` holds model, cards, runtime, weights, KV type, context and sequences; `adapters` paths of LoRA adapters;
     `offload` allows part of the model in host memory; `pipeline` names the other parts of a retrieval pipeline, None
-    for one server alone.
+    for one server alone; `ram` is the host's memory, where the owner said it.
     """
 
     check: CheckRequest
@@ -55,6 +56,7 @@ class LaunchRequest(NamedTuple):
     chat_template: str | None = None
     compose: bool = False
     pipeline: PipelineRequest | None = None
+    ram: Quantity = unknown("B", message("unknown.profile_ram"))
 
 
 class Step(NamedTuple):
@@ -291,7 +293,7 @@ def _with_adapters(question: Question, plan: Plan) -> Plan:
 
 
 def _offload(question: Question, plan: Plan) -> Plan:
-    """The plan with part of the model in host memory: the card's part fits, the rest is not computed."""
+    """The plan with part of the model in host memory: the card's part fits, the host's is compared with what it has."""
     codes = {reason.code for reason in plan.reasons}
     if not question.request.offload or fit(plan.setting, question.workload).verdict == "yes" or BEYOND in codes:
         return plan
@@ -303,22 +305,35 @@ def _offload(question: Question, plan: Plan) -> Plan:
     if found is None:
         return plan
     told = plan.told | _placed(found)
-    total = layer_count(plan.setting.model)
-    code = "launch.offload_experts" if found.layers is None else "launch.offload_layers"
-    layers = found.experts_of if found.layers is None else total - found.layers
-    said = message(code, "warning", layers=layers, total=total, size=found.host_bytes)
+    total = block_count(plan.setting.model)
+    code = "launch.offload_experts" if found.gpu_layers is None else "launch.offload_layers"
+    blocks = found.experts_of if found.gpu_layers is None else total + 1 - found.gpu_layers
+    said = [message(code, "warning", layers=blocks, total=total, size=found.weights.value)]
+    if not plan.setting.model.blocks:
+        said.append(message("launch.offload_equal", "warning"))
+    verdict, host = _hosted(found.fit.memory.host, question.request.ram)
     return plan._replace(
         told=told,
-        verdict="unknown",
+        verdict=verdict,
         result=plan.result._replace(fit=found.fit),
-        reasons=(said, message("launch.offload_not_computed", "warning")),
+        reasons=(*said, host, message("launch.offload_slow", "warning")),
     )
 
 
+def _hosted(needed: Quantity, ram: Quantity) -> tuple[Verdict, Message]:
+    """Whether the host has its part, and the sentence that says so."""
+    verdict = host_verdict(needed, ram)
+    low, high = needed.lowest or 0, needed.highest or 0
+    if ram.value is None:
+        return verdict, message("launch.host_needs", "warning", low=low, high=high)
+    code = {"yes": "launch.host_yes", "no": "launch.host_no", "unknown": "launch.host_close"}[verdict]
+    return verdict, message(code, "info" if verdict == "yes" else "warning", low=low, high=high, ram=ram.value)
+
+
 def _placed(found: Offloaded) -> dict[str, Value]:
-    if found.layers is None:
+    if found.gpu_layers is None:
         return {"host_experts": found.experts_of}
-    return {"gpu_layers": found.layers}
+    return {"gpu_layers": found.gpu_layers}
 
 
 def planned(question: Question, column: tuple[CardCount, ...]) -> Plan:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog import recipes
+from assay.observe.checkpoint.block_bytes import block_bytes
 from assay.observe.checkpoint.config import split
 from assay.observe.checkpoint.recipes import Converted, converted
 from assay.reason.memory.recipes import choices, groups, has_fused, needs_matrix
@@ -148,4 +149,5 @@ def by_recipe(model: Model, source: str, name: str) -> Model:
         doubts=tuple(doubt for doubt in model.doubts if doubt.code not in SETTLED),
         notes=(*model.notes, *notes),
         optional=optional,
+        blocks=block_bytes((each.weight.block, each.weight.role, each.size) for each in found.types),
     )

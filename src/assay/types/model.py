@@ -72,6 +72,15 @@ class LayerGroup(NamedTuple):
     state_size: int = 0
 
 
+class BlockBytes(NamedTuple):
+    """Bytes of one block of a GGUF: routed experts and the rest, and the largest tensor of each."""
+
+    experts: int
+    rest: int
+    largest_expert: int
+    largest: int
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """What a checkpoint holds, from its configuration or its headers; never from its name.
@@ -95,6 +104,7 @@ class Model:
             not part of `groups` and `weights`.
         like: id of the catalogue's architecture that an unknown one is taken to be like, by its keys: an assumption
             that every figure of the model rests on. None for a known architecture.
+        blocks: bytes of each block, first to last, where tensors are known one by one (GGUF); else nothing.
     """
 
     name: str
@@ -116,6 +126,7 @@ class Model:
     notes: tuple[Message, ...] = ()
     optional: tuple[TensorGroup, ...] = ()
     like: str | None = None
+    blocks: tuple[BlockBytes, ...] = ()
 
     @property
     def parameters(self) -> int:

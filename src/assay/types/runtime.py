@@ -44,12 +44,16 @@ class IndexWorkspace(NamedTuple):
 
 
 class ComputeBuffer(NamedTuple):
-    """Coefficients of llama.cpp's compute buffer; each is (low, typical, high); `fixed` in bytes."""
+    """How far a card's compute buffer of llama.cpp may be from that of its graph; each is (low, typical, high).
 
-    logits: Bounds
-    mask: Bounds
-    latent_scores: Bounds
+    Attributes:
+        share: factor on the graph's; fixed: bytes beside it.
+        recurrent_rows: tensors as wide as its values that a recurrent layer keeps for a micro-batch, not in the graph.
+    """
+
+    share: Bounds
     fixed: Bounds
+    recurrent_rows: Bounds
     sources: tuple[str, ...]
 
 
@@ -107,6 +111,24 @@ class StaticReserve(NamedTuple):
     vision: Bounds
 
 
+class LlamaServer(NamedTuple):
+    """How a llama.cpp server is set up beside its slots.
+
+    Attributes:
+        unified: slots that share one cache, whose windows are added; 1 where each has its own.
+        whole_windows: whether windowed layers keep every token.
+        flash: flash attention.
+        gpu_layers: blocks on the card, the output counted as one, the last ones; None for all.
+        host_experts: blocks, counted from the first, whose experts lie in host memory.
+    """
+
+    unified: int = 1
+    whole_windows: bool = False
+    flash: bool = True
+    gpu_layers: int | None = None
+    host_experts: int = 0
+
+
 class RuntimeMemory(NamedTuple):
     """What a runtime does with a card's memory.
 
@@ -125,6 +147,7 @@ class RuntimeMemory(NamedTuple):
         fast_links: GPU ids that start so have links over which several cards get larger communication buffers.
         encoder_tokens: tokens of a vision tower's output that stay beside the activations of a batch, at most.
         terms: fixed terms by name; activation, workspace, compute: the terms that depend on the model.
+        server: how llama.cpp is set up; host: terms of host memory by name.
     """
 
     fraction: Quantity | None
@@ -146,6 +169,8 @@ class RuntimeMemory(NamedTuple):
     workspace: IndexWorkspace | None
     compute: ComputeBuffer | None
     sources: tuple[str, ...]
+    server: LlamaServer = LlamaServer()
+    host: dict[str, Quantity] = {}  # noqa: RUF012 - never changed
 
 
 class Runtime(NamedTuple):

@@ -49,6 +49,7 @@ def launch(  # noqa: PLR0917 -- click passes by name
     """The servers for each set of cards."""
     from assay.answers.asked import CheckRequest
     from assay.answers.launch import answer
+    from assay.answers.profile import load
     from assay.answers.serving import LaunchRequest, PipelineRequest
     from assay.errors import UsageError
     from assay.types.message import message
@@ -65,6 +66,7 @@ def launch(  # noqa: PLR0917 -- click passes by name
         context=context,
         concurrency=concurrency,
     )
-    found = answer(LaunchRequest(check, adapters, offload, host, port, name, chat_template, compose, pipeline))
+    asked = LaunchRequest(check, adapters, offload, host, port, name, chat_template, compose, pipeline)
+    found = answer(asked._replace(ram=load().ram) if offload else asked)
     put(door, "launch", found)
     return found.exit_code

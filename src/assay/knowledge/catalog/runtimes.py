@@ -47,10 +47,9 @@ def _compute(body: dict[str, Any] | None) -> ComputeBuffer | None:
     if body is None:
         return None
     return ComputeBuffer(
-        _bounds(body["logits"]),
-        _bounds(body["mask"]),
-        _bounds(body["latent_scores"]),
-        _bounds(body["fixed_gib"], 2**30),
+        _bounds(body["share"]),
+        _bounds(body["fixed_mib"], 2**20),
+        _bounds(body["recurrent_rows"]),
         tuple(body["sources"]),
     )
 
@@ -113,6 +112,7 @@ def _memory(body: dict[str, Any] | None) -> RuntimeMemory | None:
         workspace=_index(body.get("workspace")),
         compute=_compute(body.get("compute")),
         sources=tuple(body.get("sources", [])),
+        host={name: quantity(term, "B", "unknown.term") for name, term in body.get("host", {}).items()},
     )
 
 

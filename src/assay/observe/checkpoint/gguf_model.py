@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.knowledge.catalog import architectures
 from assay.observe.checkpoint import assemble, config, files, gguf, gguf_whole, likeness, names, unknown_types
+from assay.observe.checkpoint.block_bytes import block_bytes
 from assay.observe.checkpoint.fields import MAX_EXPERTS, MAX_LAYERS, MAX_PREDICTION, Fields
 from assay.observe.checkpoint.gguf import Array, GgufTensor
 from assay.observe.checkpoint.gguf_layers import check_shapes, layers_of
@@ -13,7 +14,7 @@ from assay.observe.checkpoint.gguf_whole import EMBEDDING
 from assay.observe.checkpoint.layouts.blocks import not_understood
 from assay.observe.checkpoint.tensors import joined
 from assay.types.message import message
-from assay.types.model import Model, Role, TensorGroup
+from assay.types.model import BlockBytes, Model, Role, TensorGroup
 
 PARTS = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z")
 
@@ -79,6 +80,15 @@ def _groups(tensors: list[GgufTensor], experts: tuple[int, int], prediction: fro
         for index, value in enumerate(values):
             row[index] += value
     return tuple(TensorGroup(role, name, *row) for (role, name), row in totals.items())
+
+
+def _blocks(tensors: list[GgufTensor], prediction: frozenset[int]) -> tuple[BlockBytes, ...]:
+    """Bytes of each block; those of `prediction` are not loaded without being asked for."""
+    placed = ((names.gguf_layer(tensor.name), tensor) for tensor in tensors)
+    return block_bytes(
+        (number, "mtp" if number in prediction else names.gguf_role(tensor.name), tensor.size)
+        for number, tensor in placed
+    )
 
 
 def _check_alike(first: dict[str, Any], other: dict[str, Any], file: str) -> None:
@@ -183,5 +193,6 @@ def read(path: Path) -> Model:
         ),
         notes=notes,
         optional=optional,
+        blocks=_blocks(tensors, predicting),
     )
     return likeness.applied(found, body)

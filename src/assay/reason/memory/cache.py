@@ -23,12 +23,14 @@ class CachePolicy(NamedTuple):
         sliding: how much of a windowed layer it keeps.
         cell_padding: cells are padded to this.
         batched_tokens: tokens in flight, over all sequences, that a windowed layer holds besides its window.
+        unified: slots that share one cache; their windows are added.
         paged: rows are laid out as vLLM and SGLang do.
     """
 
     sliding: SlidingPolicy
     cell_padding: int = 1
     batched_tokens: int = 0
+    unified: int = 1
     paged: bool = False
 
 
@@ -54,17 +56,17 @@ def elements_per_token(layer: LayerGroup) -> int:
 def tokens_kept(layer: LayerGroup, context: int, sequences: int, policy: CachePolicy) -> int:
     """Token slots that one layer holds for all sequences of `context` tokens each."""
     if layer.kind in GROWING:
-        return _padded(context * sequences, policy.cell_padding)
+        return _padded(context, policy.cell_padding) * sequences
     if layer.kind not in WINDOWED:
         return 0
     window = layer.window or context
     if policy.sliding == "full":
-        return _padded(context * sequences, policy.cell_padding)
+        return _padded(context, policy.cell_padding) * sequences
     if policy.sliding == "share":
         return ceil(context * sequences * SLIDING_SHARE)
     if policy.sliding == "cells":
-        cells = min(context * sequences, window * sequences + policy.batched_tokens)
-        return _padded(cells, policy.cell_padding)
+        cells = min(context, window * policy.unified + policy.batched_tokens)
+        return _padded(cells, policy.cell_padding) * sequences
     return min(window, context) * sequences
 
 

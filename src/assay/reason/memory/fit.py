@@ -15,6 +15,7 @@ from assay.reason.memory import overhead as extra
 from assay.reason.memory.cache import WINDOW_ONLY, CachePolicy, dealt, kv_bytes, shard, state_bytes
 from assay.reason.memory.capacity import capacity, kv_room
 from assay.reason.memory.objections import objection
+from assay.reason.memory.placement import card_weights, on_card
 from assay.reason.memory.trace import Inputs, cache_inputs, pool_inputs
 from assay.reason.memory.vllm_cache import Pool, blocks_together, pool_of
 from assay.reason.memory.weights import loaded_weights, weights_per_card
@@ -22,7 +23,7 @@ from assay.types.message import Message, message
 from assay.types.model import LayerGroup, Model
 from assay.types.plan import Capacity, Fit, MemoryPlan, Verdict, Workload
 from assay.types.quantity import Quantity, derive, total, unknown
-from assay.types.runtime import KvFormat, Runtime, RuntimeMemory
+from assay.types.runtime import ComputeBuffer, KvFormat, Runtime, RuntimeMemory
 
 MAX_SEQUENCES = 1 << 20
 """A search for the largest concurrency ends here: beyond, memory is not the question."""
@@ -103,7 +104,10 @@ def load_of(setting: Setting, workload: Workload) -> extra.Load:
 def divided(setting: Setting) -> tuple[LayerGroup, ...]:
     """The layers, or the shares of layers, of the fullest card."""
     divide = dealt if setting.runtime.split == "layer" else shard
-    return divide(setting.model.layers, setting.card.cards)
+    layers = setting.model.layers
+    if setting.runtime.memory is not None:
+        layers = on_card(layers, setting.runtime.memory.server)
+    return divide(layers, setting.card.cards)
 
 
 def prepare(setting: Setting) -> Prepared:
@@ -114,7 +118,26 @@ def prepare(setting: Setting) -> Prepared:
 
 
 def _policy(memory: RuntimeMemory, load: extra.Load) -> CachePolicy:
-    return CachePolicy(memory.sliding, memory.cell_padding, load.batched_tokens, paged=bool(memory.tiers))
+    return CachePolicy(
+        "full" if memory.server.whole_windows else memory.sliding,
+        memory.cell_padding,
+        load.batched_tokens,
+        memory.server.unified,
+        paged=bool(memory.tiers),
+    )
+
+
+def _compute(
+    setting: Setting, memory: RuntimeMemory, terms: ComputeBuffer, context: int, sequences: int
+) -> tuple[float, float]:
+    """(low, high) of llama.cpp's compute buffer on one card."""
+    from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
+    share = llama_cpp.Share(setting.kv, setting.card.cards)
+    (low, _, high), _ = llama_cpp.compute_bytes(
+        setting.model, memory, terms, llama_cpp.slots_of(memory, context, sequences), share
+    )
+    return low, high
 
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
@@ -140,13 +163,21 @@ def _need(prepared: Prepared, context: int, sequences: int) -> Need:
         states = state_bytes(prepared.layers, sequences)
         return Need(window, window, (states, states), (0.0, 0.0))
     load = _load(setting, memory, context, sequences)
-    window = kv_bytes(prepared.layers, context, sequences, setting.kv, WINDOW_ONLY._replace(paged=bool(memory.tiers)))
     cached, states_kept = _caches(prepared, memory, load, sequences)
-    low, _, high = extra.growing_bytes(setting.model, memory, load, extra.process_bytes(setting.card.usable))
+    if memory.sliding == "cells":
+        window = cached  # its cells are known, not bounded
+    else:
+        policy = WINDOW_ONLY._replace(paged=bool(memory.tiers))
+        window = kv_bytes(prepared.layers, context, sequences, setting.kv, policy)
+    if memory.compute is not None:
+        grown = _compute(setting, memory, memory.compute, context, sequences)
+    else:
+        low, _, high = extra.growing_bytes(setting.model, memory, load, extra.process_bytes(setting.card.usable))
+        grown = low, high
     spare = 0.0 if prepared.pool is None else float(prepared.pool.block_bytes)  # one block of the pool is never used
     if memory.fraction_of == "rest" and memory.fraction is not None:
         spare = (cached + states_kept[1]) * (1 / (memory.fraction.lowest or 1.0) - 1)
-    return Need(cached, min(window, cached), states_kept, (low, high), spare)
+    return Need(cached, min(window, cached), states_kept, grown, spare)
 
 
 def available_memory(card: CardMemory, memory: RuntimeMemory | None) -> Quantity:
@@ -200,11 +231,40 @@ def _extras(setting: Setting, workload: Workload, every: Need) -> tuple[Quantity
     load = _load(setting, memory, workload.context, workload.concurrency)
     process = extra.process_bytes(setting.card.usable)
     own = extra.overhead(setting.model, memory, load, process)
+    if memory.compute is not None:
+        from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
+        slots = llama_cpp.slots_of(memory, workload.context, workload.concurrency)
+        share = llama_cpp.Share(setting.kv, setting.card.cards)
+        return llama_cpp.compute_buffer(setting.model, memory, memory.compute, slots, share), own
     if every.spare:
         formula = "(caches + states) x (1 / share - 1)" if memory.fraction_of == "rest" else "one block of the pool"
         spare = Quantity(every.spare, "B", "derived", memory.sources, formula=formula)
         own = total("B", [*own.inputs, ("left unused beside the cache", spare)])
     return extra.activation(setting.model, memory, load, process), own
+
+
+def _weights(setting: Setting) -> Quantity:
+    model, memory, cards = setting.model, setting.runtime.memory, setting.card.cards
+    if memory is not None and memory.compute is not None and cards == 1:
+        return card_weights(model, memory.server)
+    return weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
+
+
+def _host(setting: Setting, workload: Workload, on_the_card: int) -> Quantity:
+    """What lies in host memory: of llama.cpp the embedding table at least."""
+    model, memory = setting.model, setting.runtime.memory
+    if memory is None or memory.compute is None:
+        return _described(model, 0, "everything is placed on the card")
+    from assay.reason.memory import llama_cpp  # noqa: PLC0415 - other runtimes need none of it
+
+    policy = _policy(memory, _load(setting, memory, workload.context, workload.concurrency))
+    everywhere = kv_bytes(model.layers, workload.context, workload.concurrency, setting.kv, policy)
+    everywhere += state_bytes(model.layers, workload.concurrency)
+    slots = llama_cpp.slots_of(memory, workload.context, workload.concurrency)
+    share = llama_cpp.Share(setting.kv, setting.card.cards)
+    moved = memory.server.gpu_layers is not None
+    return llama_cpp.host_memory(model, memory, slots, share, (everywhere, on_the_card if moved else everywhere))
 
 
 def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
@@ -214,10 +274,10 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
 
 def _plan(prepared: Prepared, workload: Workload) -> MemoryPlan:
     setting = prepared.setting
-    model, cards, memory = setting.model, setting.card.cards, setting.runtime.memory
+    model, memory = setting.model, setting.runtime.memory
     every = _need(prepared, workload.context, workload.concurrency)
     one = _need(prepared, workload.context, 1)
-    weights = weights_per_card(model, loaded_weights(model, memory), cards, setting.runtime.split)
+    weights = _weights(setting)
     formula = KV_FORMULA if prepared.pool is None else POOL_FORMULA
     inputs = _cache_inputs(prepared, workload.context, workload.concurrency)
     kv = _described(model, every.kv, formula, every.kv_window, inputs)
@@ -248,7 +308,7 @@ def _plan(prepared: Prepared, workload: Workload) -> MemoryPlan:
             lambda room, used: room - used,
             rising=(True, False),
         ),
-        host=_described(model, 0, "everything is placed on the card"),
+        host=_host(setting, workload, every.kv + every.state[1]),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a runtime takes besides weights and caches: context, graphs, activations, compute buffers.
+"""What a runtime takes besides weights and caches: context, graphs, activations; llama.cpp's buffers stand elsewhere.
 
 Each term is an interval whose bounds are Assay's own, wide enough for the start-up logs at hand; the verdict uses the
 pessimistic end. The memory of a runtime without such terms is unknown, and so is its verdict.
@@ -6,11 +6,11 @@ pessimistic end. The memory of a runtime without such terms is unknown, and so i
 
 from typing import NamedTuple
 
-from assay.reason.memory.trace import Inputs, activation_inputs, compute_inputs
+from assay.reason.memory.trace import Inputs, activation_inputs
 from assay.types.message import message
 from assay.types.model import Model
 from assay.types.quantity import Quantity, total, unknown
-from assay.types.runtime import Activation, ComputeBuffer, RuntimeMemory, StaticReserve
+from assay.types.runtime import Activation, RuntimeMemory, StaticReserve
 
 Interval = tuple[float, float, float]
 PEAK = (
@@ -92,20 +92,6 @@ def reserve_bytes(model: Model, rule: StaticReserve, load: Load, device_bytes: f
     return low, typical, high
 
 
-def compute_bytes(model: Model, terms: ComputeBuffer, load: Load) -> Interval:
-    """llama.cpp's compute buffer: logits of a micro-batch, the attention mask, scores where attention is latent."""
-    context = load.context * load.sequences
-    latent_heads = max((layer.query_heads for layer in model.layers if layer.kind == "mla"), default=0)
-    low, typical, high = (
-        fixed
-        + load.batched_tokens * model.vocabulary * 4 * logits
-        + load.batched_tokens * context * 4 * mask
-        + load.batched_tokens * context * latent_heads * 4 * scores
-        for logits, mask, scores, fixed in zip(terms.logits, terms.mask, terms.latent_scores, terms.fixed, strict=True)
-    )
-    return low, typical, high
-
-
 def _assumed(interval: Interval, formula: str, sources: tuple[str, ...], inputs: Inputs) -> Quantity:
     low, typical, high = map(round, interval)
     return Quantity(typical, "B", "assumed", sources, low=low, high=high, formula=formula, inputs=inputs)
@@ -148,9 +134,9 @@ def _index(model: Model, memory: RuntimeMemory, load: Load) -> Interval:
 
 
 def profiled_bytes(model: Model, memory: RuntimeMemory, load: Load) -> Interval:
-    """The peak of a runtime's activations, its compute buffer, or 0 where it has no terms for them."""
+    """The peak of a runtime's activations, or 0 where it has no terms for them."""
     if memory.activation is None:
-        return (0.0, 0.0, 0.0) if memory.compute is None else compute_bytes(model, memory.compute, load)
+        return 0.0, 0.0, 0.0
     batch, seen, index = (
         activation_bytes(model, memory.activation, load),
         _vision(model, memory),
@@ -161,7 +147,7 @@ def profiled_bytes(model: Model, memory: RuntimeMemory, load: Load) -> Interval:
 
 
 def growing_bytes(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Interval:
-    """The activation peak or compute buffer in bytes; beside a reserve, what exceeds it."""
+    """The activation peak in bytes; beside a reserve, what exceeds it."""
     low, typical, high = profiled_bytes(model, memory, load)
     kept = _reserved(model, memory, load, device)
     if kept is None:
@@ -170,7 +156,7 @@ def growing_bytes(model: Model, memory: RuntimeMemory, load: Load, device: float
 
 
 def activation(model: Model, memory: RuntimeMemory, load: Load, device: float) -> Quantity:
-    """The activation peak or compute buffer of a runtime, as an interval in bytes."""
+    """The activation peak of a runtime, as an interval in bytes."""
     interval = growing_bytes(model, memory, load, device)
     if memory.activation is not None:
         formula = PEAK if not memory.encoder_tokens or not any(_vision(model, memory)) else f"{PEAK}; a vision tower"
@@ -184,19 +170,6 @@ def activation(model: Model, memory: RuntimeMemory, load: Load, device: float) -
                 round(mlp_row(model, load.cards)),
                 (load.batched_tokens, min(load.sequences, load.batched_tokens)),
                 memory.activation,
-                memory.sources,
-            ),
-        )
-    if memory.compute is not None:
-        return _assumed(
-            interval,
-            "micro-batch x (vocabulary x a + tokens of context x b) x 4 B + c",
-            (*memory.compute.sources, *memory.sources),
-            compute_inputs(
-                model,
-                load.batched_tokens,
-                load.context * load.sequences,
-                (memory.compute.logits, memory.compute.mask, memory.compute.fixed),
                 memory.sources,
             ),
         )

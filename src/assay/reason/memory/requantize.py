@@ -53,4 +53,5 @@ def requantized(model: Model, cost: ElementCost) -> Model:
         note=message("note.requantized", format=cost.format),
         formula="linear layers: parameters x bits + block scales; the rest as released",
     )
-    return replace(model, groups=groups, weights=weights, requantized_from=model.requantized_from or model.name)
+    origin = model.requantized_from or model.name
+    return replace(model, groups=groups, weights=weights, requantized_from=origin, blocks=())

@@ -83,16 +83,3 @@ def activation_inputs(
         ("c", _coefficient(terms.logits)),
         ("d", _coefficient(terms.kept)),
     )
-
-
-def compute_inputs(
-    model: Model, batched: int, context: int, coefficients: tuple[Bounds, ...], scheduler: tuple[str, ...]
-) -> Inputs:
-    """Sizes and coefficients of the compute buffer."""
-    names = ("a", "b", "c")
-    return (
-        ("micro-batch", _count(batched, "token", *scheduler)),
-        ("vocabulary", _count(model.vocabulary, "", *model.sources)),
-        ("tokens of context", _count(context, "token", ASKED)),
-        *((name, _coefficient(bounds)) for name, bounds in zip(names, coefficients, strict=True)),
-    )
