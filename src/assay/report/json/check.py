@@ -81,8 +81,15 @@ class ReasonBody(TypedDict):
     text: str
 
 
+class StepBody(TypedDict):
+    """The most sequences at once of `context` tokens each."""
+
+    context: int
+    concurrency: Q
+
+
 class ResultBody(TypedDict):
-    """The answer for one set of cards."""
+    """The answer for one set of cards; `frontier`, by rising context, where a drawing was asked for."""
 
     gpus: list[CardBody]
     runtime: str
@@ -97,6 +104,7 @@ class ResultBody(TypedDict):
     speed: SpeedBody
     reasons: list[ReasonBody]
     launch: NotRequired[LaunchBody]
+    frontier: NotRequired[list[StepBody]]
 
 
 class Document(Envelope):
@@ -139,6 +147,9 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
     }
     if result.launch:
         body["launch"] = {"runtime": answer.runtime.id, "command": result.launch}
+    if result.picture is not None:
+        steps = result.picture.frontier
+        body["frontier"] = [{"context": step.context, "concurrency": letter.q(step.sequences)} for step in steps]
     return body
 
 
