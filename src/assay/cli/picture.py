@@ -23,6 +23,7 @@ def refuse_unusable(file: str, door: Door) -> None:
 
     Raises:
         UsageError: there is no such folder, the file is a folder, or standard output is promised to a document.
+        PermissionRefused: the system refuses to say.
     """
     if file == STANDARD_OUTPUT:
         if door.as_json:
@@ -31,9 +32,13 @@ def refuse_unusable(file: str, door: Door) -> None:
             )
         return
     path = Path(file)
-    if path.is_dir():
+    try:
+        is_folder, has_folder = path.is_dir(), path.parent.is_dir()
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise _refused(file, error) from error
+    if is_folder:
         raise UsageError(message("error.svg_is_folder", file=file), message("hint.svg_write"))
-    if not path.parent.is_dir():
+    if not has_folder:
         raise UsageError(
             message("error.svg_folder", folder=str(path.parent), file=path.name), message("hint.svg_folder")
         )
@@ -57,11 +62,12 @@ def write(file: str, room: str, answer: object, language: Language) -> None:
     try:
         _replace(Path(file).resolve(), picture)
     except OSError as error:
-        raise PermissionRefused(
-            message("error.svg_write", file=file, reason=error.strerror or type(error).__name__),
-            message("hint.svg_write"),
-            file=file,
-        ) from error
+        raise _refused(file, error) from error
+
+
+def _refused(file: str, error: OSError) -> PermissionRefused:
+    reason = error.strerror or type(error).__name__
+    return PermissionRefused(message("error.svg_write", file=file, reason=reason), message("hint.svg_write"), file=file)
 
 
 def _replace(path: Path, content: bytes) -> None:

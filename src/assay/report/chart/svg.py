@@ -15,6 +15,7 @@ from assay.report.numbers import Language
 from assay.report.words import say
 from assay.types.chart import Bar, Chart, Fill
 from assay.types.message import Message, message
+from assay.types.quantity import Quantity
 
 HATCHED: tuple[Fill, ...] = ("weights", "cache", "runtime", "kept", "unknown")
 HATCH = 7
@@ -43,8 +44,15 @@ def _hatchings(root: ET.Element) -> None:
 
 def _told(bar: Bar, language: Language) -> str:
     """A bar in words, for who does not see it."""
-    parts = "; ".join(f"{say(part.label, language)}: {extent(part.figure, language)}" for part in bar.parts)
-    return f"{say(bar.label, language)}: {parts}."
+    parts = bar.parts if bar.short is None else (*bar.parts, bar.short)
+    said = "; ".join(f"{say(part.label, language)}: {_figure(part.figure, language)}" for part in parts)
+    return f"{say(bar.label, language)}: {said}."
+
+
+def _figure(figure: Quantity, language: Language) -> str:
+    """The ends of a figure, or why there are none."""
+    reason = f" ({say(figure.note, language)})" if figure.value is None and figure.note else ""
+    return extent(figure, language) + reason
 
 
 def _described(charts: Sequence[Chart], language: Language) -> str:
