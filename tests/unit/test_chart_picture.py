@@ -140,3 +140,10 @@ def test_memory_of_unknown_size_is_said_and_not_drawn() -> None:
 
 def test_without_the_wish_nothing_is_computed_for_a_drawing() -> None:
     assert answer(CheckRequest("Qwen3-8B", (OWNER,))).results[0].picture is None
+
+
+def test_cards_of_the_same_memory_share_their_frontier() -> None:
+    found = answer(CheckRequest("Qwen3-8B", ("RTX PRO 6000 Blackwell", "4090"), picture=True))
+    chart = memory_chart(found, ("first", "second", "third", "other"))
+    assert len(chart.bars) == 4
+    assert [dict(plot.title.parameters)["gpu"] for plot in chart.plots] == ["first, second, third", "other"]

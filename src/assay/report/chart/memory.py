@@ -1,5 +1,6 @@
 """The memory of cards as a picture: a bar for each card, and the frontier of contexts against sequences at once."""
 
+from collections.abc import Hashable
 from dataclasses import replace
 from math import ceil, log2
 
@@ -138,6 +139,15 @@ def _frontier(answer: CheckAnswer, result: CheckResult, name: str, steps: tuple[
     return Plot(title, x, y, (series,), (mark,) if asked else (), notes)
 
 
+def _once(plots: list[tuple[str, Plot]]) -> tuple[Plot, ...]:
+    """Plots that look the same are one, for all the cards that it is of."""
+    alike: dict[Hashable, tuple[Plot, list[str]]] = {}
+    for name, plot in plots:
+        points = tuple((at.x, at.y.lowest, at.y.highest) for series in plot.series for at in series.points)
+        alike.setdefault((points, plot.marks, plot.notes), (plot, []))[1].append(name)
+    return tuple(plot._replace(title=message("chart.frontier", gpu=", ".join(names))) for plot, names in alike.values())
+
+
 def memory_chart(answer: CheckAnswer, names: tuple[str, ...]) -> Chart:
     """The picture of a verdict's memory, bars first.
 
@@ -153,5 +163,5 @@ def memory_chart(answer: CheckAnswer, names: tuple[str, ...]) -> Chart:
     return Chart(
         message("chart.memory"),
         tuple(bar for result, _, picture in drawn for bar in _bars(result, picture)),
-        tuple(_frontier(answer, result, name, picture.frontier) for result, name, picture in drawn),
+        _once([(name, _frontier(answer, result, name, picture.frontier)) for result, name, picture in drawn]),
     )

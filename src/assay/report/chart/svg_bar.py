@@ -75,6 +75,8 @@ def _strip(canvas: Canvas, bar: Bar, language: Language) -> None:
             ET.SubElement(shape, "title").text = legible(
                 f"{say(part.label, language)}: {extent(part.figure, language)}"
             )
+            if piece.fill == "unknown" and right - left > APART:
+                canvas.text((left + right) / 2, canvas.y + HEIGHT / 2 + 5, "?", "strong middle")
     if bar.edge is not None:
         canvas.add("rect", "frame", x=MARGIN, y=canvas.y, width=_x(bar, bar.edge) - MARGIN, height=HEIGHT)
         if bar.edge < bar.end:
