@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 
 from assay.answers.asked import CheckRequest
 from assay.answers.check import CheckAnswer, answer
-from assay.reason.memory.picture import contexts
+from assay.reason.memory import picture
+from assay.reason.memory.fit import CardMemory, Setting, fit
+from assay.reason.memory.picture import contexts, weight_shares
+from assay.reason.memory.weights import weights_per_card
 from assay.report.chart.memory import memory_chart
 from assay.types.chart import Chart
+from assay.types.model import LayerGroup, Model, TensorGroup
+from assay.types.plan import Fit, Workload
+from assay.types.quantity import exact
+from assay.types.runtime import KvFormat, Runtime
 
 OWNER = "RTX PRO 6000 Blackwell Workstation Edition"
 CASES = (
@@ -147,3 +154,52 @@ def test_cards_of_the_same_memory_share_their_frontier() -> None:
     chart = memory_chart(found, ("first", "second", "third", "other"))
     assert len(chart.bars) == 4
     assert [dict(plot.title.parameters)["gpu"] for plot in chart.plots] == ["first, second, third", "other"]
+
+
+GROUPS = (
+    TensorGroup("mlp", "bf16", 50, 50, 1, 101),
+    TensorGroup("attention", "bf16", 50, 50, 1, 100),
+    TensorGroup("attention", "mxfp4", 50, 50, 1, 52),
+    TensorGroup("norm", "bf16", 2, 2, 1, 5),
+    TensorGroup("embedding", "bf16", 2, 2, 1, 1000),
+)
+TINY = Model(
+    "m", "llama", "bf16", None, GROUPS, (LayerGroup("full", 1, 3, 3, 1, 1),), exact(1258, "B", "documented"), 8, 8, 8,
+    0, 0, 4096, "config",
+)  # fmt: skip
+BARE = Runtime("r", "r", None, (), "bf16", (), "tensor", frozenset(), None, ())
+
+
+def tiny(cards: int = 1) -> Setting:
+    card = CardMemory("g", exact(100_000, "B", "documented"), exact(1, "B", "documented"), cards)
+    return Setting(TINY, BARE, card, KvFormat("bf16", 1, 2))
+
+
+@pytest.mark.parametrize("cards", [1, 2, 3, 7])
+def test_what_rounding_leaves_over_is_in_the_largest_share(cards: int) -> None:
+    weights = weights_per_card(TINY, TINY.weights, cards)
+    shares = weight_shares(tiny(cards), weights)
+    assert {(share.role, share.format) for share in shares} == {(group.role, group.format) for group in GROUPS}
+    assert sum(share.size.value or 0 for share in shares) == weights.value
+    (norms,) = [share.size.value for share in shares if share.role == "norm"]
+    assert norms == 5  # whole on every card
+
+
+def test_a_table_in_host_memory_is_no_share_of_the_card() -> None:
+    shares = weight_shares(tiny(), exact(258, "B", "documented"))
+    assert sorted(share.role for share in shares) == ["attention", "attention", "mlp", "norm"]
+    assert weight_shares(tiny(), exact(700, "B", "documented")) == ()
+
+
+def test_the_frontier_is_searched_at_its_own_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+
+    def fitted(setting: Setting, workload: Workload) -> Fit:
+        searched.append(workload)
+        return fit(setting, workload)
+
+    monkeypatch.setattr(picture, "fit", fitted)
+    steps = picture.frontier(tiny(), Workload(3000, 5, 128))
+    assert [workload.context for workload in searched] == [step.context for step in steps]
+    assert [step.context for step in steps] == [256, 512, 1024, 2048, 3000, 4096]
+    assert {workload.concurrency for workload in searched} == {5}

@@ -105,6 +105,7 @@ def test_the_frontier_is_a_step_curve_with_the_asked_point() -> None:
     assert [one[1] for one in places] == sorted(one[1] for one in places)  # downwards: fewer with more context
     dots = [(float(dot.get("cx", "")), float(dot.get("cy", ""))) for dot in root.iter(f"{SVG}circle")]
     assert dots == places[1::2]
+    assert all(one[1] == two[1] for one, two in zip(places[::2], dots, strict=True))  # each held back to the left
     (mark,) = [shape for shape in root.iter(f"{SVG}polygon") if shape.get("class") == "mark"]
     corners = [tuple(map(float, point.split(","))) for point in mark.get("points", "").split()]
     middle = sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4

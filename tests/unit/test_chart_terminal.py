@@ -1,6 +1,7 @@
 """Charts in a terminal: as wide as they may be, told apart without colour, and in ASCII where there is no UTF-8."""
 
 import io
+import re
 
 import pytest
 from drawn import HOSTILE, bar, chart, figure, shares
@@ -104,9 +105,8 @@ def test_colour_only_on_a_terminal_and_only_repeats(monkeypatch: pytest.MonkeyPa
     show(lines(chart()), plain)
     show(lines(chart()), coloured)
     assert "\x1b[" not in plain.getvalue()
-    assert "\x1b[" in coloured.getvalue()
-    import re
-
+    assert "\x1b[34m█" in coloured.getvalue()  # weights are blue, within their line
+    assert "\x1b[32m▓" in coloured.getvalue()
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured.getvalue()) == plain.getvalue()
 
 
