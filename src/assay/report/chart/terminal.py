@@ -164,7 +164,7 @@ def _plot(plot: Plot, speech: Speech, width: int) -> list[Line]:
             lines += _series(plot, (plot.x, plot.y), series, speech, width)
     keys = [(CHARACTERS["cache"], series.label, POSSIBLE, series.possible) for series in plot.series]
     for sure, surely, may, possibly in keys:
-        lines += prose(f"{sure} {say(surely, language)} · {may} {say(possibly, language)}", width, "faint", "  ")
+        lines += prose(f"{sure} {say(surely, language)}, {may} {say(possibly, language)}", width, "faint", "  ")
     for mark in plot.marks:
         lines += prose(f"{MARK} {say(mark.label, language)}", width, "plain", "  ")
     for note in plot.notes:
@@ -179,7 +179,7 @@ def _key(chart: Chart, speech: Speech) -> str:
     keys = [f"{CHARACTERS[fill]} {say(message(f'chart.fill.{fill}'), speech.language)}" for fill in fills]
     if any(piece.possible for piece in pieces):
         keys.append(f"{POSSIBLE} {say(message('chart.fill.possible'), speech.language)}")
-    return " · ".join(key.replace(" ", NO_BREAK_SPACE, 1) for key in keys)
+    return ", ".join(key.replace(" ", NO_BREAK_SPACE, 1) for key in keys)
 
 
 def chart_lines(chart: Chart, speech: Speech, width: int) -> list[Line]:
