@@ -74,12 +74,14 @@ class Series(NamedTuple):
     """Values by rising x.
 
     A `step` holds each value back to the one before it: for an amount that falls with x, never more than is known.
+    `possible` says what its interval means, `fill` which kind of thing it is of.
     """
 
     label: Message
     possible: Message
     points: tuple[Point, ...]
     form: Form = "line"
+    fill: Fill = "cache"
 
 
 class Mark(NamedTuple):

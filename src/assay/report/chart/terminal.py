@@ -9,7 +9,7 @@ from typing import NamedTuple
 from assay.report.chart.scale import position
 from assay.report.format import amount
 from assay.report.lines import Line, Span, clean, prose, width_of, wrapped
-from assay.report.numbers import NO_BREAK_SPACE, number
+from assay.report.numbers import NO_BREAK_SPACE, plain
 from assay.report.speech import Speech
 from assay.report.words import say
 from assay.types.chart import Axis, Bar, Chart, Fill, Mark, Piece, Plot, Series
@@ -119,7 +119,7 @@ def _bar(bar: Bar, speech: Speech, width: int) -> list[Line]:
     return [*prose(say(bar.label, speech.language), width, "strong"), *_lines(rows, label_width)]
 
 
-def _reach(axis: Axis, value: Quantity, width: int, fill: Fill = "cache") -> _Cells:
+def _reach(axis: Axis, value: Quantity, width: int, fill: Fill) -> _Cells:
     """A value as a length on an axis: as far as is certain, then as far as is possible."""
     sure, most = (round(position(axis, end or 0.0) * width) for end in (value.lowest, value.highest))
     text = CHARACTERS[fill] * sure + POSSIBLE * (most - sure)
@@ -140,20 +140,23 @@ def _series(plot: Plot, axes: tuple[Axis, Axis], series: Series, speech: Speech,
     """A line for each value: x, y, and y as a length."""
     language = speech.language
     heads = [say(axis.label, language) for axis in axes]
-    labels = [number(point.x, language) for point in series.points]
-    figures = [speech.extent(point.y, bare=True) for point in series.points]
+    labels = [plain(point.x, language) for point in series.points]
+    figures = [speech.extent(point.y) for point in series.points]
     widest = max(map(width_of, labels))
     label_width, cells = _room([heads[0], *labels], [heads[1], *figures], width)
     scale = say(message("chart.log"), language) if axes[1].scale == "log" else ""
     rows = [
         _Row(heads[0], heads[1], _Cells(scale, ())),
         *(
-            _Row(label.rjust(widest), figure, _marked(_reach(axes[1], point.y, cells), axes[1], here))
+            _Row(label.rjust(widest), figure, _marked(_reach(axes[1], point.y, cells, series.fill), axes[1], here))
             for label, figure, point in zip(labels, figures, series.points, strict=True)
             for here in [[mark for mark in plot.marks if mark.x == point.x]]
         ),
     ]
-    return _lines(rows, label_width)
+    sure, possible = say(series.label, language), say(series.possible, language)
+    heading = prose(sure, width, "plain") if len(plot.series) > 1 else []
+    key = f"{CHARACTERS[series.fill]} {sure}, {POSSIBLE} {possible}"
+    return [*heading, *_lines(rows, label_width), *prose(key, width, "faint", "  ")]
 
 
 def _plot(plot: Plot, speech: Speech, width: int) -> list[Line]:
@@ -162,9 +165,6 @@ def _plot(plot: Plot, speech: Speech, width: int) -> list[Line]:
     if plot.x is not None and plot.y is not None:
         for series in plot.series:
             lines += _series(plot, (plot.x, plot.y), series, speech, width)
-    keys = [(CHARACTERS["cache"], series.label, POSSIBLE, series.possible) for series in plot.series]
-    for sure, surely, may, possibly in keys:
-        lines += prose(f"{sure} {say(surely, language)}, {may} {say(possibly, language)}", width, "faint", "  ")
     for mark in plot.marks:
         lines += prose(f"{MARK} {say(mark.label, language)}", width, "plain", "  ")
     for note in plot.notes:
