@@ -73,6 +73,7 @@ bench: $(VENV)/.stamp-test
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/proofs.py
+	$(BIN)/python benchmarks/fits.py
 
 schemas: $(VENV)/.stamp-test
 	$(BIN)/python tools/json_schemas.py

@@ -23,7 +23,10 @@ MAX_COLUMNS = 40
 
 
 class CheckRequest(NamedTuple):
-    """What was asked, as the user wrote it; `gpus` are queries such as `2x RTX 4090` or `A + B`."""
+    """What was asked, as the user wrote it; `gpus` are queries such as `2x RTX 4090` or `A + B`.
+
+    `picture` asks for what a drawing of the memory shows besides the plan.
+    """
 
     model: str
     gpus: tuple[str, ...]
@@ -34,6 +37,7 @@ class CheckRequest(NamedTuple):
     concurrency: int = 1
     adapters: int = 0
     offload: bool = False
+    picture: bool = False
 
 
 class CardCount(NamedTuple):

@@ -20,6 +20,7 @@ from assay.types.execution import AttentionPath
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
+from assay.types.picture import MemoryPicture
 from assay.types.plan import Fit, GroupExecution, Prediction, Verdict, Workload
 from assay.types.quantity import Quantity, derive, unknown
 from assay.types.runtime import KvFormat, Runtime
@@ -36,6 +37,7 @@ class CheckResult(NamedTuple):
     reasons: tuple[Message, ...]
     advice: tuple[Message, ...]
     launch: str | None
+    picture: MemoryPicture | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -60,6 +62,10 @@ class CheckAnswer(NamedTuple):
         """0 if every result says yes, 1 if any says no, 3 if any is unknown and none says no."""
         verdicts = {result.verdict for result in self.results}
         return 1 if "no" in verdicts else 3 if "unknown" in verdicts else 0
+
+    def undrawn(self) -> "CheckAnswer":
+        """The same answer without what a drawing needs."""
+        return self._replace(results=tuple(result._replace(picture=None) for result in self.results))
 
 
 def _weakest_card(column: tuple[CardCount, ...]) -> Card:
@@ -146,6 +152,14 @@ def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCo
     return Setting(model, engine, CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count), kv)
 
 
+def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> MemoryPicture:
+    """What a drawing of the memory shows, each card of a mixed set with its own room."""
+    from assay.reason.memory.picture import picture  # noqa: PLC0415 - few ask for a drawing
+
+    alone = [setting_of(setting.model, setting.runtime, setting.kv, (entry,)).card for entry in column]
+    return picture(setting, workload, answer.memory, alone)
+
+
 def result_of(
     request: CheckRequest,
     model: Model,
@@ -187,6 +201,7 @@ def result_of(
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(setting, workload, answer, column),
         launch=line(request, setting, workload, slots) if runs else None,
+        picture=_picture(setting, workload, answer, column) if request.picture else None,
     )
 
 

@@ -94,6 +94,23 @@ def amount(figure: Quantity, language: Language, *, bare: bool = False) -> str:
     return f"{text} ({ends[0]}{dash}{ends[1]})"
 
 
+def extent(figure: Quantity, language: Language, *, bare: bool = False) -> str:
+    """The ends of the figure's interval with its unit: what a drawing of it shows; `unknown` where there is no value.
+
+    `bare` leaves the unit out, for a column whose head names it.
+    """
+    low, high = figure.lowest, figure.highest
+    if low is None or high is None or low == high:
+        return amount(figure, language, bare=bare)
+    way = shown(figure.unit, high)
+    ends = _digits(low, way, language, -1, interval=True), _digits(high, way, language, 1, interval=True)
+    text = ("…" if low < 0 else "–").join(ends)
+    if not way.code or bare:
+        return text
+    scaled = high / way.divisor
+    return f"{text} {unit_name(way.code, floor(scaled) if way.whole else scaled, language)}"
+
+
 def figure_text(figure: Quantity, language: Language, *, bare: bool = False) -> str:
     """The figure with its basis letter; an unknown one has none."""
     text = amount(figure, language, bare=bare)

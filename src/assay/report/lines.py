@@ -5,20 +5,34 @@ from textwrap import wrap
 from typing import Literal, NamedTuple
 from unicodedata import east_asian_width
 
-Style = Literal["plain", "good", "bad", "unsure", "headline", "title", "strong", "faint"]
+Style = Literal[
+    "plain", "good", "bad", "unsure", "headline", "title", "strong", "faint",
+    "weights", "cache", "runtime", "free", "kept", "unknown", "short",
+]  # fmt: skip
 
 MAX_WIDTH = 100
 # Control characters and direction overrides: a model's name must not steer the terminal that shows it.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 ONE_FOR_ONE = str.maketrans("–—−─·×µ≠≈\u00a0\u2009\u202f’“”«»²", '----|xu#~   \'""""2')
-ASCII_FOR = ONE_FOR_ONE | str.maketrans({"…": "...", "≥": ">=", "≤": "<=", "→": "->"})
+DRAWN = str.maketrans("█▓▒╱░▚▏│◆", "#=+/.-:|*")
+"""What charts are drawn with, and the characters that stand for it where a stream lacks one of them."""
+ASCII_FOR = ONE_FOR_ONE | DRAWN | str.maketrans({"…": "...", "≥": ">=", "≤": "<=", "→": "->"})
+
+
+class Span(NamedTuple):
+    """Characters of a line that have a style of their own."""
+
+    start: int
+    end: int
+    style: Style
 
 
 class Line(NamedTuple):
-    """One line of output and how it is meant; it reads the same without the style."""
+    """One line of output and how it is meant; it reads the same without the styles."""
 
     text: str
     style: Style = "plain"
+    spans: tuple[Span, ...] = ()
 
 
 def clean(text: str) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable
 from typing import TextIO
 
-from assay.report.lines import ASCII_FOR, MAX_WIDTH, Line, Style
+from assay.report.lines import ASCII_FOR, DRAWN, MAX_WIDTH, Line, Style
 
 STYLES: dict[Style, str] = {
     "plain": "",
@@ -19,6 +19,13 @@ STYLES: dict[Style, str] = {
     "title": "bold",
     "strong": "bold",
     "faint": "dim",
+    "weights": "blue",
+    "cache": "green",
+    "runtime": "yellow",
+    "free": "dim",
+    "kept": "dim",
+    "unknown": "red",
+    "short": "bold red",
 }
 
 
@@ -41,8 +48,13 @@ def encodes(stream: TextIO, text: str) -> bool:
     return True
 
 
+DRAWING = "".join(map(chr, DRAWN))
+
+
 def _for_stream(text: str, stream: TextIO) -> str:
-    if encodes(stream, text):
+    # A chart is drawn in one set of characters: its lines would not compare if some had theirs and some had not.
+    drawn = any(character in DRAWING for character in text)
+    if encodes(stream, text + DRAWING * drawn):
         return text
     encoding = stream.encoding or "ascii"
     return text.translate(ASCII_FOR).encode(encoding, "replace").decode(encoding)
@@ -50,7 +62,7 @@ def _for_stream(text: str, stream: TextIO) -> str:
 
 def show(lines: Iterable[Line], stream: TextIO) -> None:
     """Print the lines; NO_COLOR, TERM=dumb and a pipe get no escape codes at all."""
-    ready = [Line(_for_stream(line.text, stream), line.style) for line in lines]
+    ready = [line._replace(text=_for_stream(line.text, stream)) for line in lines]
     coloured = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     if not coloured:
         stream.write("".join(f"{line.text}\n" for line in ready))
@@ -60,4 +72,7 @@ def show(lines: Iterable[Line], stream: TextIO) -> None:
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
     for line in ready:
-        console.print(Text(line.text, STYLES[line.style]), soft_wrap=True)
+        text = Text(line.text, STYLES[line.style])
+        for span in line.spans:
+            text.stylize(STYLES[span.style], span.start, span.end)
+        console.print(text, soft_wrap=True)

@@ -1,6 +1,6 @@
 """What a page has said so far: the language, the notes of figures, and the basis letters in use."""
 
-from assay.report.format import LEGEND, figure_text, letter
+from assay.report.format import LEGEND, extent, figure_text, letter
 from assay.report.numbers import NO_BREAK_SPACE, Language
 from assay.report.words import say
 from assay.types.message import Message, message
@@ -24,7 +24,14 @@ class Speech:
         A note that is data of the catalogue waits for the explanation, unless there is no figure without it.
         `bare` leaves the unit out.
         """
-        text = figure_text(figure, self.language, bare=bare)
+        return self._noted(figure, figure_text(figure, self.language, bare=bare))
+
+    def extent(self, figure: Quantity, *, bare: bool = False) -> str:
+        """The ends of the figure's interval in place of the figure: `0.98–4.65 GiB ?`."""
+        text = extent(figure, self.language, bare=bare)
+        return self._noted(figure, text if figure.value is None else f"{text} {letter(figure)}")
+
+    def _noted(self, figure: Quantity, text: str) -> str:
         if figure.value is not None:
             self.letters.add(letter(figure))
         if figure.note is not None and (figure.value is None or figure.note.code != "text"):

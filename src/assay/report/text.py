@@ -5,6 +5,7 @@ from assay.report.numbers import NO_BREAK_SPACE, Language
 from assay.report.speech import Speech
 from assay.report.table import table_lines
 from assay.report.words import say
+from assay.types.chart import Chart
 from assay.types.report import Block, Command, Notes, Report, Table, Tone
 
 HEADLINE: dict[Tone, Style] = {"good": "good", "bad": "bad", "unsure": "unsure", "plain": "headline"}
@@ -29,6 +30,10 @@ def _block(block: Block, speech: Speech, width: int) -> list[Line]:
         return table_lines(block, speech, width)
     if isinstance(block, Notes):
         return _notes(block, speech, width)
+    if isinstance(block, Chart):
+        from assay.report.chart.terminal import chart_lines  # noqa: PLC0415 -- few pages have a drawing
+
+        return chart_lines(block, speech, width)
     return _command(block, speech, width)
 
 

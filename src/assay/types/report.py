@@ -6,6 +6,7 @@ language.
 
 from typing import Literal, NamedTuple
 
+from assay.types.chart import Chart
 from assay.types.message import Message
 from assay.types.quantity import Quantity
 
@@ -55,7 +56,7 @@ class Figure(NamedTuple):
     figure: Quantity
 
 
-Block = Table | Notes | Command
+Block = Table | Notes | Command | Chart
 
 
 class Report(NamedTuple):

@@ -9,6 +9,8 @@ from assay.cli.options import common, planned
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
+CHARTS = ("memory",)
+
 
 @click.command(cls=SpokenCommand, help="help.check")
 @click.argument("model")
@@ -21,6 +23,8 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
     metavar="N",
     help="help.check.adapters",
 )
+@click.option("--chart", cls=SpokenOption, type=click.Choice(CHARTS), help="help.check.chart")
+@click.option("--svg", cls=SpokenOption, metavar="FILE", help="help.check.svg")
 @common
 @click.pass_obj
 def check(  # noqa: PLR0917 -- click passes by name
@@ -34,10 +38,13 @@ def check(  # noqa: PLR0917 -- click passes by name
     concurrency: int,
     adapters: int,
     offload: bool,
+    chart: str | None,
+    svg: str | None,
 ) -> int:
     """The verdict for each set of cards."""
     from assay.answers.asked import CheckRequest
     from assay.answers.check import answer
+    from assay.cli.picture import STANDARD_OUTPUT, refuse_unusable, write
 
     request = CheckRequest(
         model=model,
@@ -49,7 +56,13 @@ def check(  # noqa: PLR0917 -- click passes by name
         concurrency=concurrency,
         adapters=adapters,
         offload=offload,
+        picture=chart is not None or svg is not None,
     )
+    if svg is not None:
+        refuse_unusable(svg, door)
     found = answer(request)
-    put(door, "check", found)
+    if svg is not None:
+        write(svg, "check", found, door.language)
+    if svg != STANDARD_OUTPUT:
+        put(door, "check", found if chart else found.undrawn())
     return found.exit_code

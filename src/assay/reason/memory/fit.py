@@ -69,7 +69,7 @@ class Need(NamedTuple):
     @property
     def low(self) -> float:
         """The least that grows with context and sequences."""
-        return self.kv_window + self.state[0] + self.activation[0]
+        return self.kv_window + self.state[0] + self.activation[0] + self.spare
 
     @property
     def high(self) -> float:
@@ -142,7 +142,7 @@ def _compute(
 
 def need(setting: Setting, context: int, sequences: int) -> Need:
     """What grows with context and sequences, on plain numbers."""
-    return _need(prepare(setting), context, sequences)
+    return need_of(prepare(setting), context, sequences)
 
 
 def _caches(prepared: Prepared, memory: RuntimeMemory, load: extra.Load, sequences: int) -> tuple[int, tuple[int, int]]:
@@ -156,7 +156,8 @@ def _caches(prepared: Prepared, memory: RuntimeMemory, load: extra.Load, sequenc
     return pool.block_bytes * blocks, (states, max(states, pool.block_bytes * held))
 
 
-def _need(prepared: Prepared, context: int, sequences: int) -> Need:
+def need_of(prepared: Prepared, context: int, sequences: int) -> Need:
+    """`need` of a setting that was made ready."""
     setting, memory = prepared.setting, prepared.setting.runtime.memory
     if memory is None:
         window = kv_bytes(prepared.layers, context, sequences, setting.kv, WINDOW_ONLY)
@@ -244,7 +245,8 @@ def _extras(setting: Setting, workload: Workload, every: Need) -> tuple[Quantity
     return extra.activation(setting.model, memory, load, process), own
 
 
-def _weights(setting: Setting) -> Quantity:
+def placed_weights(setting: Setting) -> Quantity:
+    """Bytes of the weights on the fullest card."""
     model, memory, cards = setting.model, setting.runtime.memory, setting.card.cards
     if memory is not None and memory.compute is not None and cards == 1:
         return card_weights(model, memory.server)
@@ -275,9 +277,9 @@ def memory_plan(setting: Setting, workload: Workload) -> MemoryPlan:
 def _plan(prepared: Prepared, workload: Workload) -> MemoryPlan:
     setting = prepared.setting
     model, memory = setting.model, setting.runtime.memory
-    every = _need(prepared, workload.context, workload.concurrency)
-    one = _need(prepared, workload.context, 1)
-    weights = _weights(setting)
+    every = need_of(prepared, workload.context, workload.concurrency)
+    one = need_of(prepared, workload.context, 1)
+    weights = placed_weights(setting)
     formula = KV_FORMULA if prepared.pool is None else POOL_FORMULA
     inputs = _cache_inputs(prepared, workload.context, workload.concurrency)
     kv = _described(model, every.kv, formula, every.kv_window, inputs)
@@ -349,7 +351,7 @@ def _room(plan: MemoryPlan, spare: float) -> _Room | None:
 
 def _bounds(prepared: Prepared, room: _Room, context: int, sequences: int) -> tuple[bool, bool]:
     """Whether (surely, possibly) a context and a number of sequences fit."""
-    grown = _need(prepared, context, sequences)
+    grown = need_of(prepared, context, sequences)
     return room.fixed[1] + grown.high <= room.available[0], room.fixed[0] + grown.low <= room.available[1]
 
 
@@ -372,7 +374,7 @@ def _search(
 
 def _stretch(prepared: Prepared, workload: Workload, plan: MemoryPlan) -> tuple[Quantity, Quantity, Quantity]:
     """The largest context, the most sequences, and independent copies."""
-    room = _room(plan, _need(prepared, workload.context, workload.concurrency).spare)
+    room = _room(plan, need_of(prepared, workload.context, workload.concurrency).spare)
     if room is None:
         reason = plan.total.note or plan.available.note or message("unknown.total")
         return unknown("token", reason), unknown("sequence", reason), unknown("instance", reason)

@@ -27,7 +27,7 @@ WIDE = 4
 class Load(NamedTuple):
     """What the scheduler may have in flight: tokens of a batch, sequences, tokens of context, cards, prefill graphs.
 
-    `linked` says that the cards have fast links.
+    `linked` says that the cards have fast links; `slots` are the sequences of the default.
     """
 
     batched_tokens: int
@@ -36,6 +36,7 @@ class Load(NamedTuple):
     cards: int
     graphs: int = 0
     linked: bool = False
+    slots: int = 0
 
 
 def scheduler_load(
@@ -49,7 +50,8 @@ def scheduler_load(
             batched, graphs = tier.batched_tokens, tier.graphs
     if memory.whole_prompts:
         batched = max(batched, context)
-    return Load(batched, max(slots, sequences), context, cards, graphs, gpu_id.startswith(memory.fast_links))
+    linked = gpu_id.startswith(memory.fast_links)
+    return Load(batched, max(slots, sequences), context, cards, graphs, linked, slots)
 
 
 def mlp_row(model: Model, cards: int) -> float:
@@ -84,7 +86,7 @@ def reserve_bytes(model: Model, rule: StaticReserve, load: Load, device_bytes: f
     """What SGLang leaves free beside weights and caches on a card of `device_bytes`, where no share was asked for."""
     latent = any(layer.kind == "mla" for layer in model.layers)
     reserved = rule.fixed + max(load.batched_tokens, rule.tokens) * rule.per_token + load.cards * rule.per_card
-    reserved += load.sequences * rule.per_sequence + (rule.latent if latent else load.graphs * rule.per_graph)
+    reserved += load.slots * rule.per_sequence + (rule.latent if latent else load.graphs * rule.per_graph)
     reserved = max(reserved, rule.floor if device_bytes > rule.floor_from else 0.0)
     if not any(group.role == "vision" for group in model.groups):
         return reserved, reserved, reserved

@@ -89,8 +89,15 @@ class CapacityBody(TypedDict):
     requests: Q
 
 
+class StepBody(TypedDict):
+    """The most sequences at once of `context` tokens each."""
+
+    context: int
+    concurrency: Q
+
+
 class ResultBody(TypedDict):
-    """The answer for one set of cards."""
+    """The answer for one set of cards; `frontier`, by rising context, where a drawing was asked for."""
 
     gpus: list[CardBody]
     runtime: str
@@ -106,6 +113,7 @@ class ResultBody(TypedDict):
     speed: SpeedBody
     reasons: list[ReasonBody]
     launch: NotRequired[LaunchBody]
+    frontier: NotRequired[list[StepBody]]
 
 
 class Document(Envelope):
@@ -150,6 +158,9 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
         body["capacity"] = {name: letter.q(getattr(result.fit.capacity, name)) for name in CapacityBody.__annotations__}
     if result.launch:
         body["launch"] = {"runtime": answer.runtime.id, "command": result.launch}
+    if result.picture is not None:
+        steps = result.picture.frontier
+        body["frontier"] = [{"context": step.context, "concurrency": letter.q(step.sequences)} for step in steps]
     return body
 
 

@@ -7,6 +7,7 @@ from assay.answers.check import CheckAnswer, CheckResult
 from assay.report.attention import attention_words
 from assay.report.figures import matrix_formats
 from assay.report.layout import execution
+from assay.types.chart import Chart
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity
 from assay.types.report import Block, Cell, Command, Figure, Notes, Report, Row, Table, Tone
@@ -241,6 +242,15 @@ def _sources(answer: CheckAnswer) -> Notes:
     return Notes(None, (message("check.sources", ids=shown, more=max(0, len(cited) - MOST_SOURCES)),))
 
 
+def _chart(answer: CheckAnswer) -> Chart | None:
+    """The drawing, where one was asked for."""
+    if not any(result.picture for result in answer.results):
+        return None
+    from assay.report.chart.memory import memory_chart  # noqa: PLC0415 -- few ask for it
+
+    return memory_chart(answer, tuple(cards_name(result.cards) for result in answer.results))
+
+
 def layout(answer: CheckAnswer) -> Report:
     """The page: verdict first, then memory, reach and speed for each set of cards, then what to do."""
     workload = answer.workload
@@ -253,6 +263,7 @@ def layout(answer: CheckAnswer) -> Report:
         kv=answer.kv.id,
     )
     identity = _identity(answer)
+    chart = _chart(answer)
     figures = tuple(
         Figure(message(code), read(result))
         for result in answer.results
@@ -261,6 +272,7 @@ def layout(answer: CheckAnswer) -> Report:
     sources = tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources)))
     blocks: list[Block] = [
         *([identity] if identity else []),
+        *([chart] if chart else []),
         *(_alone(answer) if len(answer.results) == 1 else _side_by_side(answer)),
         *_same_notes(_what_to_do(answer)),
         *([Notes(None, answer.messages)] if answer.messages else []),
