@@ -37,6 +37,7 @@ ORDER = (
     "explain",
     "story",
     "model",
+    "adapter",
     "check",
     "launch",
     "train",

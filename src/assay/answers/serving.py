@@ -34,8 +34,8 @@ StackKind = Literal["single", "split", "copies", "pipeline"]
 class PipelineRequest(NamedTuple):
     """The other parts of a retrieval pipeline; None: not said.
 
-    `embedder` and `reranker` are models; `vectors` how many the index holds; `index_kind` its kind, flat on the card or a
-    graph in host memory; `dimension` elements of a vector, where they are fewer than the embedder's.
+    `embedder` and `reranker` are models; `vectors` how many the index holds; `index_kind` whether it is flat and on the
+    card, or a graph in host memory; `dimension` elements of a vector, where they are fewer than the embedder's.
     """
 
     embedder: str | None = None

@@ -151,6 +151,9 @@ def _notes(model: Model, training: Training) -> tuple[Message, ...]:
         said.append(message("train.vision", "warning"))
     if model.max_context is not None and training.sequence > model.max_context:
         said.append(message("train.beyond_model", "warning", sequence=training.sequence, limit=model.max_context))
+    if training.method != "full":
+        count = round(trained_parameters(model, training).high)
+        said.append(message("train.adapter_size", parameters=count, half=count * 2, full=count * 4))
     said.append(message(f"train.precision.{training.precision}"))
     return tuple(said)
 
