@@ -53,6 +53,10 @@ def subject(model: Model, gib: float = 80, cards: int = 1) -> Subject:
     return Subject(model, card(gib, cards), TERMS)
 
 
+def optimizer_of(model: Model, asked: Training) -> Bounds:
+    return states.optimizer(model, asked, states.trained_parameters(model, asked), 1, TERMS).size
+
+
 def trained(keys: dict[str, object], rank: int, targets: str) -> Bounds:
     return states.adapter_parameters(laid_out(keys), Training(rank=rank, targets=targets))  # type: ignore[arg-type]
 
@@ -105,12 +109,12 @@ def test_states_of_the_optimizers(optimizer: str, each: float) -> None:
     asked = Training("lora", optimizer=optimizer)  # type: ignore[arg-type]
     model = laid_out(LLAMA)
     count = states.adapter_parameters(model, asked).typical
-    assert states.optimizer(model, asked, 1, TERMS).size.typical == each * count
+    assert optimizer_of(model, asked).typical == each * count
 
 
 def test_8_bit_states_of_the_embedding_may_be_wide() -> None:
     model = laid_out(LLAMA)
-    found = states.optimizer(model, Training("full", optimizer="adamw-8bit"), 1, TERMS).size
+    found = optimizer_of(model, Training("full", optimizer="adamw-8bit"))
     table = 32000 * 4096
     assert found.high - found.low == pytest.approx(table * (8 - 2.03125))
 
@@ -119,7 +123,7 @@ def test_adafactor_keeps_a_row_and_a_column_of_each_matrix() -> None:
     model = laid_out(LLAMA)
     layer = 4 * (4096 + 4096) + 3 * (4096 + 11008) + 2 * 4096
     everything = 32 * layer + 2 * (32000 + 4096) + 4096
-    found = states.optimizer(model, Training("full", optimizer="adafactor"), 1, TERMS).size
+    found = optimizer_of(model, Training("full", optimizer="adafactor"))
     assert found.typical == pytest.approx(4 * everything)
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from assay.answers.asked import MAX_CARDS, CardCount, columns_of
 from assay.answers.check import memory_of
 from assay.answers.model import answer as read_model
+from assay.answers.trainable import TRAINABLE, doubted
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.training import training_terms
 from assay.reason.training import plan as planning
@@ -20,10 +21,7 @@ from assay.types.plan import Verdict
 from assay.types.quantity import Quantity
 from assay.types.training import Training, TrainingFit
 
-TRAINABLE = frozenset({"catalogue", "config", "safetensors", "torch"})
-"""Containers whose weights a trainer reads."""
 WIDE = frozenset({"bf16", "fp16", "fp32"})
-NVIDIA = "NVIDIA"
 
 
 class TrainRequest(NamedTuple):
@@ -108,13 +106,6 @@ def _trained(model: Model, training: Training) -> Quantity:
     )
 
 
-def _doubted(model: Model, column: tuple[CardCount, ...], verdict: Verdict) -> tuple[Verdict, tuple[Message, ...]]:
-    """A yes about what was not understood, or about a card whose runtime no term was compared with, is unknown."""
-    others = {entry.card.gpu.vendor for entry in column} - {NVIDIA}
-    said = (*model.doubts, *(message("train.other_vendor", "warning", vendor=name) for name in sorted(others)))
-    return ("unknown" if said and verdict == "yes" else verdict), said
-
-
 def result_of(model: Model, training: Training, column: tuple[CardCount, ...], terms: Terms) -> TrainResult:
     """The answer for one set of cards."""
     memory = memory_of(column)
@@ -123,7 +114,7 @@ def result_of(model: Model, training: Training, column: tuple[CardCount, ...], t
     found = planning.plan(subject, asked)
     verdict, reasons = planning.verdict(found)
     longest, largest = planning.reach(subject, asked, found)
-    verdict, doubts = _doubted(model, column, verdict)
+    verdict, doubts = doubted(model, column, verdict)
     fit = TrainingFit(
         verdict=verdict,
         memory=found,

@@ -39,16 +39,17 @@ PEAK = "activations + larger of (logits, one layer), or the optimizer's step whe
 def parts(subject: Subject, training: Training) -> dict[str, Part]:
     """Every part of the plan by name."""
     model, cards, terms = subject.model, subject.card.cards, subject.terms
+    trained = states.trained_parameters(model, training)
     found = {
         "weights": states.weights(model, training, cards, terms),
-        "adapters": states.adapters(model, training, cards, terms),
-        "gradients": states.gradients(model, training, cards, terms),
-        "optimizer": states.optimizer(model, training, cards, terms),
+        "adapters": states.adapters(training, trained, cards, terms),
+        "gradients": states.gradients(training, trained, cards, terms),
+        "optimizer": states.optimizer(model, training, trained, cards, terms),
         "activations": activations.kept(model, training, terms),
         "logits": activations.logits(model, training, terms),
         "layer": activations.recomputed(model, training, terms),
-        "step": states.step(model, training, cards, terms),
-        "gathered": sharing.gathered(model, training, cards, terms),
+        "step": states.step(model, training, trained, cards, terms),
+        "gathered": sharing.gathered(model, training, trained, cards, terms),
     }
     beside = found["logits"].size.or_more(found["layer"].size)
     backward = found["activations"].size + beside

@@ -29,7 +29,7 @@ def _sharded(model: Model, training: Training, terms: Terms) -> Bounds:
     return size + layer * term(terms, "gradients_gathered") if training.method == "full" else size
 
 
-def gathered(model: Model, training: Training, cards: int, terms: Terms) -> Part:
+def gathered(model: Model, training: Training, trained: Bounds, cards: int, terms: Terms) -> Part:
     """Memory of communication: layers gathered for a moment, or buckets beside repeated weights, and buffers."""
     names: tuple[str, ...] = ()
     size = NOTHING
@@ -39,7 +39,7 @@ def gathered(model: Model, training: Training, cards: int, terms: Terms) -> Part
         formula = "layers gathered x bytes of a layer + embedding and head"
     else:
         names = ("buckets",)
-        size = states.gradients(model, training, cards, terms).size * term(terms, "buckets")
+        size = states.gradients(training, trained, cards, terms).size * term(terms, "buckets")
         formula = "gradients a second time, as buckets"
     if cards > 1:
         return Part(

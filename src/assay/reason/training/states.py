@@ -50,23 +50,22 @@ def weights(model: Model, training: Training, cards: int, terms: Terms) -> Part:
     return Part(size * part, "quantized x 4.127 bits + others x bytes each, / cards", names)
 
 
-def adapters(model: Model, training: Training, cards: int, terms: Terms) -> Part:
-    """The weights of the adapters."""
+def adapters(training: Training, trained: Bounds, cards: int, terms: Terms) -> Part:
+    """The weights of the adapters; none where every weight is trained."""
     name = _each(training, "trained")
-    size = term(terms, name) * adapter_parameters(model, training) * share(training, cards)
+    size = term(terms, name) * trained * share(training, cards) if training.method != "full" else NOTHING
     return Part(size, "rank x (inputs + outputs) of each adapted matrix x bytes each / cards", (name,))
 
 
-def gradients(model: Model, training: Training, cards: int, terms: Terms) -> Part:
+def gradients(training: Training, trained: Bounds, cards: int, terms: Terms) -> Part:
     """Gradients of what is trained."""
     name = _each(training, "gradient")
-    size = term(terms, name) * trained_parameters(model, training) * share(training, cards)
+    size = term(terms, name) * trained * share(training, cards)
     return Part(size, "trained parameters x bytes each / cards", (name,))
 
 
-def _eight_bit(model: Model, training: Training, terms: Terms) -> Bounds:
+def _eight_bit(model: Model, training: Training, trained: Bounds, terms: Terms) -> Bounds:
     """8-bit states; the embedding's and those of small tensors may be wider."""
-    trained = trained_parameters(model, training)
     eight = term(terms, "adamw_8bit")
     if training.method != "full":
         return eight * trained
@@ -84,21 +83,23 @@ def _factored(model: Model, training: Training) -> Bounds:
     return Bounds(sides.low, sides.typical, sides.high * 2)
 
 
-def optimizer(model: Model, training: Training, cards: int, terms: Terms) -> Part:
+def optimizer(model: Model, training: Training, trained: Bounds, cards: int, terms: Terms) -> Part:
     """States of the optimizer."""
     part = share(training, cards)
     if training.optimizer == "adamw":
         name = _each(training, "adamw")
-        size = term(terms, name) * trained_parameters(model, training)
+        size = term(terms, name) * trained
         return Part(size * part, "trained parameters x two moments / cards", (name,))
     if training.optimizer == "adamw-8bit":
         names = ("adamw_8bit", *(("adamw_8bit_embedding", "small_state") if training.method == "full" else ()))
-        return Part(_eight_bit(model, training, terms) * part, "trained parameters x two 8-bit moments / cards", names)
+        return Part(
+            _eight_bit(model, training, trained, terms) * part, "trained parameters x two 8-bit moments / cards", names
+        )
     size = term(terms, "adafactor") * _factored(model, training)
     return Part(size * part, "(rows + columns of each trained matrix) x bytes each / cards", ("adafactor",))
 
 
-def step(model: Model, training: Training, cards: int, terms: Terms) -> Part:
+def step(model: Model, training: Training, trained: Bounds, cards: int, terms: Terms) -> Part:
     """What the optimizer's step holds of its own."""
     part = share(training, cards)
     if training.optimizer == "adafactor":
@@ -107,5 +108,5 @@ def step(model: Model, training: Training, cards: int, terms: Terms) -> Part:
             largest = min(largest, training.rank * float(max(model.hidden_size, model.intermediate)))
         return Part(term(terms, "step_adafactor") * largest, "largest trained tensor x bytes each", ("step_adafactor",))
     name = "step_adamw" if training.optimizer == "adamw" else "step_8bit"
-    size = term(terms, name) * trained_parameters(model, training) * part
+    size = term(terms, name) * trained * part
     return Part(size, "trained parameters x bytes each / cards", (name,))
