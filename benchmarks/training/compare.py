@@ -1,14 +1,15 @@
 """Training memory as predicted beside what was published (published.csv), with the verdict on the card that ran it.
 
-    python benchmarks/training/compare.py [--markdown]
+    python benchmarks/training/compare.py
 
 Rows are dealt to calibration or validation by the hash of their id, before anything is predicted: the terms of
 data/training.toml may be moved by the first half only. A row of use `compare` has a peak; `verdict` only an outcome;
-`none` is listed and not used, for the reason in its note. The terms were written before the first
-comparison; after it no typical term was moved but the share of inputs among the sides of adapted matrices (0.5 to 0.45), and
-three pessimistic ends were brought down to what autocast keeps of an adapter's input and to the gradients of one layer.
-What a peak holds differs by how it was read: `allocated` has
+`none` is listed and not used, for the reason in its note. What a peak holds differs by how it was read: `allocated` has
 neither CUDA's context nor fragmentation, `reserved` no context; a unit of `G` may be 1000^3 or 1024^3 bytes.
+
+The terms were written before the first comparison. After it no typical term was moved but the share of inputs among the
+sides of adapted matrices (0.5 to 0.45); three pessimistic ends came down to what autocast keeps of an adapter's input
+and to the gradients of one layer.
 """
 
 import csv

@@ -134,6 +134,17 @@ def test_activations_of_a_layer_follow_from_its_widths() -> None:
     assert found.typical == pytest.approx(1000 * 32 * (20 * 4096 + 8 * 11008))
 
 
+def test_the_classic_block_keeps_what_korthikanti_counts() -> None:
+    """34 bytes of each hidden element; 2 of them are masks of dropout, which such models are trained without."""
+    model = laid_out(LLAMA)
+    plain = next(group for group in model.groups if group.role == "mlp")._replace(parameters=32 * 2 * 4096 * 16384)
+    plain = plain._replace(active=plain.parameters)
+    classic = replace(model, groups=tuple(plain if group.role == "mlp" else group for group in model.groups))
+    asked = Training("full", "adamw", "bf16", sequence=1000, checkpointing=False)
+    found = activations.kept(classic, asked, TERMS).size
+    assert found.low == pytest.approx(1000 * 32 * (34 - 2) * 4096)
+
+
 def test_checkpointing_keeps_the_input_of_each_layer() -> None:
     asked = Training("full", "adamw", "bf16", sequence=1000)
     assert activations.kept(laid_out(LLAMA), asked, TERMS).size.typical == 1000 * 32 * 4096 * 2

@@ -145,7 +145,7 @@ def _notes(model: Model, training: Training) -> tuple[Message, ...]:
     if training.method != "full":
         count = round(trained_parameters(model, training).high)
         said.append(message("train.adapter_size", parameters=count, half=count * 2, full=count * 4))
-    said.append(message(f"train.precision.{training.precision}"))
+    said += [message(f"train.precision.{training.precision}"), message("train.attention")]
     return tuple(said)
 
 

@@ -12,14 +12,12 @@ from assay.types.training import LOSSES, METHODS, OPTIMIZERS, PRECISIONS, SHARDS
 
 
 def _choice(name: str, values: tuple[str, ...], default: str) -> click.Option:
-    return SpokenOption(
-        [f"--{name}"], type=click.Choice(values), default=default, show_default=True, help=f"help.train.{name}"
-    )
+    return SpokenOption([f"--{name}"], type=click.Choice(values), default=default, help=f"help.train.{name}")
 
 
 def _number(name: str, kind: click.ParamType, default: int) -> click.Option:  # type: ignore[type-arg,unused-ignore]
     words = f"help.train.{name.replace('-', '_')}"
-    return SpokenOption([f"--{name}"], type=kind, default=default, show_default=True, metavar="N", help=words)
+    return SpokenOption([f"--{name}"], type=kind, default=default, metavar="N", help=words)
 
 
 @click.command(
