@@ -30,14 +30,28 @@ PLAIN: dict[Any, dict[str, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
-ORDER = ("gpu", "formats", "prove", "explain", "story", "model", "check", "launch", "diagnose", "profile", "error")
+ORDER = (
+    "gpu",
+    "formats",
+    "prove",
+    "explain",
+    "story",
+    "model",
+    "adapter",
+    "check",
+    "launch",
+    "train",
+    "diagnose",
+    "profile",
+    "error",
+)
 EXITS = (
     (0, "answered, yes"),
     (
         1,
         (
-            "answered, no (`check`, `launch`: it does not fit; `prove`: a claim of the catalogue is contradicted; "
-            "`diagnose`: a prediction did not hold)"
+            "answered, no (`check`, `launch`, `train`: it does not fit; `prove`: a claim of the catalogue is "
+            "contradicted; `diagnose`: a prediction did not hold)"
         ),
     ),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),

@@ -366,7 +366,7 @@ STATIC = MEMORY._replace(fraction=None, reserve=RESERVE, pool=None, terms={}, sl
 
 
 def test_what_sglang_leaves_free_follows_its_rule() -> None:
-    load = Load(4096, 32, 8192, 2, 50)
+    load = Load(4096, 32, 8192, 2, 50, slots=32)
     assert reserve_bytes(model(), RESERVE, load, 24 * GIB) == (100 + 8192 + 2000 + 320 + 250,) * 3
     short = load._replace(batched_tokens=1)
     assert reserve_bytes(model(), RESERVE, short, 24 * GIB)[0] == 100 + 4096 + 2000 + 320 + 250

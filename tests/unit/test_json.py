@@ -71,6 +71,8 @@ def test_every_schema_is_one(generator: ModuleType) -> None:
         (("launch", MODEL, "--gpu", "RTX PRO 6000 Blackwell", "--compose"), 0),
         (("launch", MODEL, "--gpu", "5090"), 1),
         (("launch", MODEL, "--gpu", "H200", "--rag", "--lang", "ru"), 3),
+        (("train", "Llama-3.1-8B", "--gpu", "4090", "--method", "full", "--lang", "ru"), 1),
+        (("train", MODEL, "--gpu", "H200", "--gpus", "4", "--method", "qlora", "--optimizer", "adafactor"), 0),
         (("launch", MODEL, "--gpu", "2x H200", "--runtime", "tensorrt-llm", "--weights", "fp8", "--kv", "fp8"), 0),
         (("profile",), 0),
         (("profile", "set", "ram-gib", "64"), 0),

@@ -503,6 +503,8 @@ def test_the_line_that_waits_is_quoted() -> None:
         ["--embedder", SMALL],
         ["--reranker", SMALL],
         ["--vectors", "5"],
+        ["--index", "hnsw"],
+        ["--dimension", "5"],
     ],
 )
 def test_what_no_command_can_hold_is_refused(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -581,3 +583,29 @@ def test_errors_have_words(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_error_is_one_of_assays() -> None:
     with pytest.raises(AssayError):
         asked("Qwen3-8B", "no such card")
+
+
+def test_a_graph_of_vectors_lies_in_host_memory_and_leaves_the_card_alone() -> None:
+    on_card = result("Qwen3-8B", OWNER, pipeline=PARTS)
+    in_host = result("Qwen3-8B", OWNER, pipeline=PARTS._replace(index_kind="hnsw"))
+    index = in_host.shares[-1]
+    assert (index.need.value, on_card.shares[-1].host) == (0, None)
+    assert index.host is not None
+    assert (index.host.value or 0) > 1_000_000 * 1024 * 4
+    assert (in_host.shares[0].fraction or 0) > (on_card.shares[0].fraction or 0)
+    many = result("Qwen3-8B", OWNER, pipeline=PARTS._replace(index_kind="hnsw", vectors=100_000_000))
+    assert many.verdict == "yes"
+
+
+def test_fewer_elements_of_a_vector_make_a_smaller_index() -> None:
+    whole = result("Qwen3-8B", OWNER, pipeline=PARTS).shares[-1].need
+    part = result("Qwen3-8B", OWNER, pipeline=PARTS._replace(dimension=256)).shares[-1].need
+    assert (whole.value or 0) - (part.value or 0) == 1_000_000 * (1024 - 256) * 4
+
+
+def test_a_graph_without_its_dimension_has_no_size() -> None:
+    found = result("Qwen3-8B", OWNER, pipeline=PipelineRequest(None, SMALL, 5, "hnsw"))
+    assert found.verdict == "unknown"
+    assert "launch.name_dimension" in [reason.code for reason in found.reasons]
+    assert found.shares[-1].host is not None
+    assert found.shares[-1].host.value is None

@@ -6,9 +6,12 @@ import sys
 
 import pytest
 
+from assay.answers.asked import columns_of
 from assay.answers.model import answer as read_model
 from assay.answers.tables import ModelRow, TablesRequest, answer, mergeable
+from assay.answers.train import result_of
 from assay.errors import UsageError
+from assay.knowledge.catalog.training import training_terms
 from assay.report.json.tables import document
 from assay.report.layout.tables import layout
 from assay.report.lines import MAX_WIDTH, width_of
@@ -16,6 +19,7 @@ from assay.report.markdown import markdown
 from assay.report.numbers import Language
 from assay.report.spreadsheet import HEAD, text
 from assay.report.text import report_lines
+from assay.types.training import Training
 
 OWNER = "rtx-pro-6000-blackwell-workstation-edition"
 
@@ -49,6 +53,24 @@ def test_filters_leave_out_and_say_how_many() -> None:
     assert all(row.result.verdict == "yes" for row in found.tables[0])
     assert all((row.result.fit.max_context.value or 0) >= 200_000 for row in rows(min_context=200_000).values())
     assert {row.family for row in rows(family="qwen3-vl").values()} == {"Qwen3-VL"}
+
+
+def test_what_trains_is_what_assay_train_answers() -> None:
+    found = rows()
+    terms = training_terms()
+    (column,), _ = columns_of((OWNER,))
+    for name in ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-V3"):
+        row = found[name]
+        verdicts = {
+            method: result_of(row.model, Training(method), column, terms).verdict
+            for method in ("full", "lora", "qlora")
+        }
+        surely = [method for method, verdict in verdicts.items() if verdict == "yes"]
+        expected = surely[0] if surely else "none" if verdicts["qlora"] == "no" else "unknown"
+        assert (name, row.training) == (name, expected)
+    assert {"full", "lora", "qlora", "none"} <= {row.training for row in found.values()}
+    assert {row.training: row.trainable for row in found.values()}["full"] == "yes"
+    assert {row.training: row.trainable for row in found.values()}["none"] == "no"
 
 
 def test_an_unknown_family_is_refused_with_the_known_ones() -> None:

@@ -144,12 +144,17 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
-def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCount, ...]) -> Setting:
-    """What is fitted on one set of cards: the weakest of them decides."""
+def memory_of(column: tuple[CardCount, ...]) -> CardMemory:
+    """The memory of one set of cards: the weakest of them decides."""
     weakest = _weakest_card(column)
     reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
     count = sum(entry.number for entry in column)
-    return Setting(model, engine, CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count), kv)
+    return CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
+
+
+def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCount, ...]) -> Setting:
+    """What is fitted on one set of cards: the weakest of them decides."""
+    return Setting(model, engine, memory_of(column), kv)
 
 
 def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> MemoryPicture:

@@ -28,6 +28,7 @@ from assay.knowledge.catalog.runtimes import term
 from assay.reason.deploy.adapters import slot
 from assay.reason.deploy.shares import shared
 from assay.reason.memory.fit import Setting
+from assay.reason.memory.vector_index import flat, hnsw
 from assay.types.launch import Role, Server, Value
 from assay.types.message import Message, message
 from assay.types.plan import Verdict
@@ -36,7 +37,6 @@ from assay.types.quantity import ASKED, Quantity, derive, exact, total, unknown
 RUNTIME = "vllm"
 CHUNK = 8192
 """Tokens of a text that is embedded or ranked, at the most, unless the model takes fewer."""
-VECTOR_BYTES = 4
 RERANKER_OVERRIDES = {
     "architectures": ["Qwen3ForSequenceClassification"],
     "classifier_from_token": ["no", "yes"],
@@ -101,20 +101,31 @@ def _generator(question: Question, plan: Plan) -> Part:
     return Part("generator", question.model.name, need, plan.setting, told, verdict, reasons)
 
 
-def _index(vectors: int | None, embedder: Part) -> Quantity:
-    """Bytes of the vectors on the card, as FP32, and what an index takes beside them."""
-    if vectors is None:
-        return unknown("B", message("unknown.vectors"))
+class Index(NamedTuple):
+    """The vector index: bytes on the card, and in host memory where it lies there."""
+
+    card: Quantity
+    host: Quantity | None = None
+
+
+def _dimension(pipeline: PipelineRequest, embedder: Part) -> Quantity:
+    """Elements of a vector: as asked, or the embedder's hidden size."""
+    if pipeline.dimension is not None:
+        return exact(pipeline.dimension, "", "documented", ASKED)
     if embedder.setting is None:
-        return unknown("B", message("unknown.dimensions"))
-    width = exact(embedder.setting.model.hidden_size, "", "documented", *embedder.setting.model.sources)
-    flat = derive(
-        "B",
-        "vectors x elements of the embedder's hidden size x 4 B",
-        [("vectors", exact(vectors, "", "documented", ASKED)), ("elements", width)],
-        lambda count, elements: count * elements * VECTOR_BYTES,
-    )
-    return total("B", [("vectors", flat), ("beside them", term("memory_term", "vector_index"))])
+        return unknown("", message("unknown.dimensions"))
+    return exact(embedder.setting.model.hidden_size, "", "documented", *embedder.setting.model.sources)
+
+
+def _index(pipeline: PipelineRequest, embedder: Part) -> Index:
+    """A flat index on the card with what it takes beside the vectors, or a graph in host memory."""
+    if pipeline.vectors is None:
+        return Index(unknown("B", message("unknown.vectors")))
+    width = _dimension(pipeline, embedder)
+    if pipeline.index_kind == "hnsw":
+        return Index(exact(0, "B", "documented", ASKED), hnsw(pipeline.vectors, width))
+    beside = term("memory_term", "vector_index")
+    return Index(total("B", [("vectors", flat(pipeline.vectors, width)), ("beside them", beside)]))
 
 
 def _seen(setting: Setting) -> Quantity:
@@ -161,7 +172,7 @@ class Whole(NamedTuple):
     """The parts with the index beside them, their fractions (empty unless all surely fit), and the joint verdict."""
 
     parts: tuple[Part, ...]
-    vectors: Quantity
+    held: Index
     fractions: tuple[float, ...]
     verdict: Verdict
     reasons: tuple[Message, ...]
@@ -171,7 +182,7 @@ class Whole(NamedTuple):
         """What each part needs and is told."""
         told = self.fractions or (None,) * len(self.parts)
         named = [Share(part.role, part.model, part.need, share) for part, share in zip(self.parts, told, strict=True)]
-        return (*named, Share("index", None, self.vectors, None))
+        return (*named, Share("index", None, self.held.card, None, self.held.host))
 
 
 def _whole(question: Question, plan: Plan, pipeline: PipelineRequest, column: tuple[CardCount, ...]) -> Whole:
@@ -181,12 +192,14 @@ def _whole(question: Question, plan: Plan, pipeline: PipelineRequest, column: tu
         _side(question, "embedder", pipeline.embedder, column),
         _side(question, "reranker", pipeline.reranker, column),
     )
-    index = _index(pipeline.vectors, parts[1])
+    index = _index(pipeline, parts[1])
     most = (question.engine.memory.fraction if question.engine.memory else None) or exact(1.0, "ratio", "assumed")
-    found = shared(tuple(part.need for part in parts), index, _seen(plan.setting), most.lowest or 0.0)
+    found = shared(tuple(part.need for part in parts), index.card, _seen(plan.setting), most.lowest or 0.0)
     said = [reason for part in parts for reason in part.reasons]
     if pipeline.vectors is None:
         said.append(message("launch.name_vectors", "warning"))
+    if index.host is not None and index.host.value is None:
+        said.append(message("launch.name_dimension", "warning"))
     if not said and found.verdict != "yes":
         said.append(message(f"launch.shares_{found.verdict}", "warning"))
     verdict = _joined((*(part.verdict for part in parts), found.verdict))

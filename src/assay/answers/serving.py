@@ -16,6 +16,7 @@ from assay.reason.deploy.command import is_loopback, one_line, spelled
 from assay.reason.deploy.offload import Offloaded, host_verdict, offloaded
 from assay.reason.memory.fit import Setting, fit
 from assay.reason.memory.placement import block_count
+from assay.reason.memory.vector_index import IndexKind
 from assay.types.launch import Argument, Server, ServerFacts, Value
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -32,11 +33,17 @@ StackKind = Literal["single", "split", "copies", "pipeline"]
 
 
 class PipelineRequest(NamedTuple):
-    """The other parts of a retrieval pipeline: models that embed and rank, and vectors of the index; None: not said."""
+    """The other parts of a retrieval pipeline; None: not said.
+
+    `embedder` and `reranker` are models; `vectors` how many the index holds; `index_kind` whether it is flat and on the
+    card, or a graph in host memory; `dimension` elements of a vector, where they are fewer than the embedder's.
+    """
 
     embedder: str | None = None
     reranker: str | None = None
     vectors: int | None = None
+    index_kind: IndexKind = "flat"
+    dimension: int | None = None
 
 
 class LaunchRequest(NamedTuple):
@@ -77,12 +84,16 @@ class Stack(NamedTuple):
 
 
 class Share(NamedTuple):
-    """One of several on a card: its part, its model if it has one, what it needs, the fraction it is told."""
+    """One of several on a card: its part, its model if it has one, what it needs, the fraction it is told.
+
+    `host` is what it needs of host memory, where that is known.
+    """
 
     part: str
     model: str | None
     need: Quantity
     fraction: float | None
+    host: Quantity | None = None
 
 
 class LaunchResult(NamedTuple):

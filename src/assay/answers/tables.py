@@ -5,10 +5,12 @@ from typing import Literal, NamedTuple
 from assay.answers.asked import CheckRequest, columns_of, kv_of, workload_of
 from assay.answers.check import CheckResult as Result
 from assay.answers.check import result_of
+from assay.answers.trainable import Most, most_of
 from assay.errors import UsageError
 from assay.knowledge.catalog import models
 from assay.knowledge.catalog.described import all_described
 from assay.knowledge.catalog.runtimes import runtime
+from assay.knowledge.catalog.training import training_terms
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
@@ -37,14 +39,21 @@ class ModelRow(NamedTuple):
     """One model on one set of cards.
 
     `mergeable`: whether a LoRA adapter can be merged into the weights as stored, without another quantization;
-    `trainable`: full, LoRA and QLoRA training, not known yet.
+    `training`: the most that surely trains with the settings of `assay train` that hold unless others are asked for.
     """
 
     model: Model
     family: str
     result: Result
     mergeable: Verdict
-    trainable: Verdict
+    training: Most
+
+    @property
+    def trainable(self) -> Verdict:
+        """Whether anything surely trains."""
+        if self.training == "unknown":
+            return "unknown"
+        return "no" if self.training == "none" else "yes"
 
 
 class TablesAnswer(NamedTuple):
@@ -118,6 +127,7 @@ def answer(request: TablesRequest) -> TablesAnswer:
     everything = all_described()
     described = [model for name, model in everything.items() if name in chosen]
     tables, left_out = [], 0
+    terms = training_terms()
     for column in columns:
         rows = []
         for model in described:
@@ -127,7 +137,9 @@ def answer(request: TablesRequest) -> TablesAnswer:
                 asked = asked._replace(context=min(limit, request.context))
             kv = kv_of(None, engine, model)
             result = result_of(asked, model, engine, kv, workload_of(asked, model, kv), column)
-            rows.append(ModelRow(model, families.get(model.name, ""), result, mergeable(model), "unknown"))
+            rows.append(
+                ModelRow(model, families.get(model.name, ""), result, mergeable(model), most_of(model, column, terms))
+            )
         kept = sorted((row for row in rows if _wanted(row, request)), key=lambda row: _key(row, request.sort))
         left_out += len(everything) - len(kept)
         tables.append(tuple(kept))

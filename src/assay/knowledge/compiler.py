@@ -7,8 +7,8 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/*.toml`, `pci/*.toml`,
 `generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
-`architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `kv_formats.toml`,
-`launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
+`architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `training.toml`,
+`kv_formats.toml`, `launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
 `log_causes.toml`, `log_kernels.toml`). CONTRIBUTING.md describes the entries.
 """
 
@@ -57,6 +57,7 @@ SINGLE_TABLES = {
     "architectures.toml": "architecture",
     "memory_terms.toml": "memory_term",
     "speed_terms.toml": "speed_term",
+    "training.toml": "training_term",
     "kv_formats.toml": "kv_format",
     "launch.toml": "launch",
     "gguf_recipes.toml": "gguf_recipe",

@@ -18,6 +18,7 @@ HEAD = (
     *(f"{name}{part}" for name in FIGURES for part in ("", "_low", "_high", "_unit", "_basis", "_weakest")),
     "lora_mergeable",
     "trainable",
+    "training",
 )
 
 
@@ -40,6 +41,7 @@ def _rows(table: tuple[ModelRow, ...]) -> Iterator[tuple[str | float | None, ...
             *(part for figure in figures for part in _figure(figure)),
             row.mergeable,
             row.trainable,
+            row.training,
         )
 
 

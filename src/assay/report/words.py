@@ -6,7 +6,8 @@ language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a bas
 without grouping; `{what:code}` is itself a code; `{text:features}` is a list of short facts of the catalogue, each said
 in the language where there are words for it; `{note:data}` is a sentence of the catalogue, in the language where it
 was translated and marked as the catalogue's English where not; `{names:files}` is lines of bytes and name;
-`{day:date}` is a date (2025-01-30, 30.01.2025). Which
+`{day:date}` is a date (2025-01-30, 30.01.2025);
+`{what:changes}` are changes of a training setting. Which
 plural form is meant is decided by the parameter that
 msgid_plural names.
 """
@@ -130,9 +131,16 @@ def _date(day: str, language: Language) -> str:
     return f"{number_of_day}.{month}.{year}" if language == "ru" and number_of_day else day
 
 
+def _change(change: str, language: Language) -> str:
+    """A change of a training setting: its name, or `name=value`."""
+    name, _, value = change.partition("=")
+    return say(message(f"train.change.{name}", value=int(value) if value else None), language)
+
+
 TEXTS: dict[str, Callable[[str, Language], str]] = {
     "code": lambda code, language: say(message(code), language),
     "data": _data,
+    "changes": lambda changes, language: ", ".join(_change(each, language) for each in changes.split(", ")),
     "date": _date,
     "features": lambda facts, language: ", ".join(_feature(fact, language) for fact in facts.split(", ")),
     "roles": lambda roles, language: ", ".join(say(message(f"role.{role}"), language) for role in roles.split(", ")),

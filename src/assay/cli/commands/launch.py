@@ -1,5 +1,7 @@
 """`assay launch`: the command that runs a model on a card, as shell lines or as a compose file."""
 
+from typing import Literal
+
 import click
 
 from assay.cli.defaults import default_cards
@@ -18,6 +20,8 @@ from assay.cli.spoken import SpokenCommand, SpokenOption
 @click.option("--embedder", cls=SpokenOption, metavar="MODEL", help="help.launch.embedder")
 @click.option("--reranker", cls=SpokenOption, metavar="MODEL", help="help.launch.reranker")
 @click.option("--vectors", cls=SpokenOption, type=AT_LEAST_ONE, metavar="N", help="help.launch.vectors")
+@click.option("--index", cls=SpokenOption, type=click.Choice(["flat", "hnsw"]), help="help.launch.index")
+@click.option("--dimension", cls=SpokenOption, type=AT_LEAST_ONE, metavar="D", help="help.launch.dimension")
 @click.option("--compose", cls=SpokenOption, is_flag=True, help="help.launch.compose")
 @click.option("--host", cls=SpokenOption, default="127.0.0.1", metavar="ADDRESS", help="help.launch.host")
 @click.option("--port", cls=SpokenOption, type=AT_LEAST_ONE, metavar="N", help="help.launch.port")
@@ -40,6 +44,8 @@ def launch(  # noqa: PLR0917 -- click passes by name
     embedder: str | None,
     reranker: str | None,
     vectors: int | None,
+    index: Literal["flat", "hnsw"] | None,
+    dimension: int | None,
     compose: bool,
     host: str,
     port: int | None,
@@ -54,9 +60,9 @@ def launch(  # noqa: PLR0917 -- click passes by name
     from assay.errors import UsageError
     from assay.types.message import message
 
-    if not rag and any(given is not None for given in (embedder, reranker, vectors)):
+    if not rag and any(given is not None for given in (embedder, reranker, vectors, index, dimension)):
         raise UsageError(message("error.rag_parts"), message("hint.rag_parts"))
-    pipeline = PipelineRequest(embedder, reranker, vectors) if rag else None
+    pipeline = PipelineRequest(embedder, reranker, vectors, index or "flat", dimension) if rag else None
     check = CheckRequest(
         model=model,
         gpus=gpus or default_cards(),

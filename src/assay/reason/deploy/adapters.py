@@ -15,7 +15,7 @@ EXPERT_MATRICES = 3
 FORMULA = "2 B x rank x sum over matrices of (inputs + outputs), each matrix taken to have one side of the hidden size"
 
 
-def _matrices(group: TensorGroup, model: Model) -> int:
+def matrix_count(group: TensorGroup, model: Model) -> int:
     """How many matrices a group is, counted at the most: experts may be stored stacked."""
     if group.role != "experts":
         return group.tensors
@@ -33,7 +33,9 @@ def slot(model: Model, rank: int) -> Quantity:
         return unknown("B", message("unknown.adapter_slot"))
     hidden = model.hidden_size
     sides = sum(
-        group.parameters / hidden + _matrices(group, model) * hidden for group in model.groups if group.role in ADAPTED
+        group.parameters / hidden + matrix_count(group, model) * hidden
+        for group in model.groups
+        if group.role in ADAPTED
     )
     return Quantity(
         float(int(sides) * rank * ELEMENT_BYTES),

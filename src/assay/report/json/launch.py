@@ -64,12 +64,13 @@ class StepBody(TypedDict):
 
 
 class ShareBody(TypedDict):
-    """One of several on a card: what it needs, and the fraction of the card that it is told."""
+    """One of several on a card: what it needs, and the fraction of the card that it is told; `host`: of host memory."""
 
     part: Literal["generator", "embedder", "reranker", "index"]
     model: str | None
     need: Q
     fraction: float | None
+    host: NotRequired[Q]
 
 
 class AdapterRoomBody(TypedDict):
@@ -190,6 +191,7 @@ def _result(result: LaunchResult, answer: LaunchAnswer, letter: Letter) -> dict[
         ],
         "shares": [
             {"part": share.part, "model": share.model, "need": letter.q(share.need), "fraction": share.fraction}
+            | ({} if share.host is None else {"host": letter.q(share.host)})
             for share in result.shares
         ],
         "adapters": None if room is None else {"slots": room.slots, "rank": room.rank, "each": letter.q(room.each)},

@@ -25,6 +25,7 @@ class RowBody(TypedDict):
     decode_per_sequence: Q
     lora_mergeable: Literal["yes", "no", "unknown"]
     trainable: Literal["yes", "no", "unknown"]
+    training: Literal["full", "lora", "qlora", "none", "unknown"]
 
 
 class TableBody(TypedDict):
@@ -59,6 +60,7 @@ def row_body(row: ModelRow, letter: Letter) -> dict[str, Any]:
         "decode_per_sequence": letter.q(row.result.speed.decode_per_sequence),
         "lora_mergeable": row.mergeable,
         "trainable": row.trainable,
+        "training": row.training,
     }
 
 

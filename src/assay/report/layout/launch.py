@@ -84,7 +84,8 @@ def _reasons(answer: LaunchAnswer, result: LaunchResult) -> Notes | None:
 def _share_row(share: Share) -> Row:
     part = message(f"launch.part.{share.part}")
     fraction: Cell = None if share.fraction is None else message("launch.fraction", share=share.fraction)
-    return Row(part, (share.model or "", share.need, fraction))
+    where: Cell = message("launch.in_host") if share.host is not None else share.model or ""
+    return Row(part, (where, share.need if share.host is None else share.host, fraction))
 
 
 def _shares(result: LaunchResult) -> list[Block]:
@@ -164,7 +165,7 @@ def layout(answer: LaunchAnswer) -> Report:
         for code, figure in (
             ("row.total", result.check.fit.memory.total),
             ("row.available", result.check.fit.memory.available),
-            *((f"launch.part.{share.part}", share.need) for share in result.shares),
+            *((f"launch.part.{share.part}", share.host or share.need) for share in result.shares),
         )
     )
     verdicts = {result.verdict for result in answer.results}

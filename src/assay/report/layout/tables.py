@@ -69,6 +69,18 @@ def _headline(answer: TablesAnswer) -> Message:
     return message(code, yes=fitting, count=answer.models, gpu=cards[0])
 
 
+def _trained(answer: TablesAnswer) -> Message:
+    """How many of the models shown surely train, by the most that does."""
+    found = [row.training for table in answer.tables for row in table]
+    return message(
+        "tables.train",
+        full=found.count("full"),
+        lora=found.count("lora"),
+        qlora=found.count("qlora"),
+        count=len(found),
+    )
+
+
 def layout(answer: TablesAnswer) -> Report:
     """One table for each set of cards; the headline counts what fits as stored, of all models of the catalogue."""
     several = len(answer.tables) > 1
@@ -82,7 +94,7 @@ def layout(answer: TablesAnswer) -> Report:
         for table in answer.tables
         if table
     ]
-    lines = [message("tables.context_asked", concurrency=answer.request.concurrency), message("tables.train")]
+    lines = [message("tables.context_asked", concurrency=answer.request.concurrency), _trained(answer)]
     if answer.left_out:
         lines.append(message("tables.left_out", count=answer.left_out))
     lines += answer.messages

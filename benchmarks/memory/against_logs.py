@@ -1,6 +1,6 @@
 """Predicted against logged memory: what vLLM and SGLang left for the KV cache, in published start-up logs.
 
-    python benchmarks/memory/compare.py [--rows]
+    python benchmarks/memory/against_logs.py [--rows]
 
 For each usable row: the memory that Assay predicts for the cache with the row's own settings, less what the log says,
 in percent of what the driver shows of the card. Above zero is optimistic. `--rows` prints every row. Weights are
