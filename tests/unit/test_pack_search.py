@@ -16,9 +16,8 @@ def exhaustive(servers: Servers, kinds: tuple[str, ...]) -> bool:
     for ways in servers:
         found = []
         for way in ways:
-            for chosen in combinations(range(len(kinds)), len(way.kinds)):
-                if tuple(kinds[at] for at in chosen) == way.kinds:
-                    found.append(Placed(way, chosen))
+            groups = combinations(range(len(kinds)), len(way.kinds))
+            found += [Placed(way, chosen) for chosen in groups if tuple(kinds[at] for at in chosen) == way.kinds]
         choices.append(found)
     return any(holds(picked, kinds) for picked in product(*choices))
 
@@ -35,8 +34,8 @@ def holds(placed: tuple[Placed, ...], kinds: tuple[str, ...]) -> bool:
 
 
 def instance(seed: int) -> tuple[Servers, tuple[str, ...]]:
-    """A few servers that need about as much as a few cards have, some of them equal, some with two runtimes' ceilings."""
-    rng = random.Random(seed)
+    """A few servers that need about as much as a few cards have: some equal, some with another runtime's ceiling."""
+    rng = random.Random(seed)  # noqa: S311 -- test instances
     kinds = tuple(sorted(rng.choice("ab") for _ in range(rng.randint(1, 4))))
     size = {"a": rng.randint(20, 40), "b": rng.randint(30, 60)}
     servers = []

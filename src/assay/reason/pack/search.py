@@ -18,8 +18,8 @@ UNLIMITED = 1 << 62
 class Way(NamedTuple):
     """One way to place a server: a group of cards of these kinds, sorted, and for each member what is used there.
 
-    `claims` and `ceilings` are in one unit of memory: what the server takes of a member, and how much of that member may
-    be used in all while it runs there. Members of one kind are claimed alike.
+    `claims` and `ceilings` are in one unit of memory: what the server takes of a member, and how much of that member
+    may be used in all while it runs there. Members of one kind are claimed alike.
     """
 
     kinds: tuple[str, ...]
@@ -99,7 +99,7 @@ class _Search:
 
     @staticmethod
     def _groups(way: Way, cards: tuple[_Card, ...]) -> Iterator[tuple[int, ...]]:
-        """Groups of cards of a way's kinds, one of each that differ; the fullest first, so that whole cards stay free."""
+        """Groups of cards of a way's kinds, one of each that differ; the fullest first: whole cards stay free."""
         order = sorted(range(len(cards)), key=lambda at: (cards[at].kind, -cards[at].used, at))
         seen: set[tuple[_Card, ...]] = set()
         for chosen in combinations(order, len(way.kinds)):
