@@ -30,13 +30,27 @@ PLAIN: dict[Any, dict[str, Any]] = {
     NoneType: {"type": "null"},
     Any: {},
 }
-ORDER = ("gpu", "formats", "prove", "explain", "story", "model", "check", "launch", "diagnose", "profile", "error")
+ORDER = (
+    "gpu",
+    "formats",
+    "prove",
+    "explain",
+    "story",
+    "model",
+    "check",
+    "pack",
+    "launch",
+    "diagnose",
+    "profile",
+    "error",
+)
 EXITS = (
     (0, "answered, yes"),
     (
         1,
         (
-            "answered, no (`check`, `launch`: it does not fit; `prove`: a claim of the catalogue is contradicted; "
+            "answered, no (`check`, `pack`, `launch`: it does not fit; `prove`: a claim of the catalogue is "
+            "contradicted; "
             "`diagnose`: a prediction did not hold)"
         ),
     ),

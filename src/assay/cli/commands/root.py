@@ -6,7 +6,7 @@ from assay.cli.options import common
 from assay.cli.spoken import SpokenGroup, SpokenOption
 from assay.version import __version__
 
-COMMANDS = ("gpu", "formats", "prove", "explain", "model", "check", "launch", "diagnose", "tables", "profile")
+COMMANDS = ("gpu", "formats", "prove", "explain", "model", "check", "pack", "launch", "diagnose", "tables", "profile")
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
