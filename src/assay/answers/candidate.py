@@ -6,6 +6,7 @@ from typing import NamedTuple
 from assay.answers.asked import CardCount, CheckRequest
 from assay.answers.judged import Judged, card_memory, memory_aside
 from assay.answers.narrower import PLAIN_FORMATS, SMALLER_FORMATS, SMALLER_RECIPES, in_format
+from assay.answers.refusals import absent
 from assay.errors import AssayError
 from assay.knowledge.catalog.runtimes import kv_format
 from assay.reason.memory.fit import memory_plan, verdict
@@ -119,13 +120,20 @@ class Candidate:
         if any(group.format.removeprefix("gguf:").lower() not in PLAIN_FORMATS for group in self.model.groups):
             return []
         known = SMALLER_RECIPES if "gguf" in self.engine.containers else SMALLER_FORMATS
-        return [name for name in known if self._stands(self.terms._replace(weights=name), columns)]
+        return [name for name in known if self._executes(self.terms._replace(weights=name), columns)]
+
+    def _executes(self, terms: Terms, columns: tuple[Column, ...]) -> bool:
+        """Whether other weights are refused nowhere new, and it is known what multiplies them on every card."""
+        if not self._stands(terms, columns):
+            return False
+        pairs = [(found.setting, entry) for one in columns if (found := self.standing(terms, one)) for entry in one]
+        return not any(absent(setting, entry) for setting, entry in pairs)
 
     def steps(self, server: int, columns: tuple[Column, ...]) -> tuple[Step, ...]:
         """Everything that may be given up of this server on these sets of cards."""
         asked, kv = self.terms, self._narrower(columns)
         contexts = range((asked.context - 1) // STEP * STEP, 0, -STEP)
-        useful = sum(value * JOINT_SHARE >= asked.context for value in contexts)
+        useful = len(range(contexts.start, -(-asked.context // JOINT_SHARE) - 1, -STEP)) if contexts else 0
         rungs: tuple[tuple[Kind, Sequence[str | int]], ...] = (
             ("context", contexts),
             ("kv", () if kv is None else (kv,)),

@@ -1,6 +1,7 @@
 """Which models fit a set of cards together, how many instances of one, and what to give up where they do not."""
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from assay.answers import concessions
 from assay.answers.asked import CheckRequest, columns_of, default_runtime, kv_of, workload_of
@@ -136,17 +137,26 @@ def _short(placing: Placing, terms: tuple[Terms, ...]) -> Quantity | None:
     return None if found is None else _about(placing, terms, found, "B", formula)
 
 
-def _against(placing: Placing, terms: tuple[Terms, ...], names: tuple[str, ...]) -> tuple[Message, ...]:
-    """What else than memory keeps a server off all cards, or makes it uncertain on all."""
+class _Against(NamedTuple):
+    """What else than memory keeps servers off all cards, or makes them uncertain on all."""
+
+    refused: bool
+    reasons: tuple[Message, ...]
+
+
+def _against(placing: Placing, terms: tuple[Terms, ...], names: tuple[str, ...]) -> _Against:
+    refused = False
     said: list[Message] = []
     for server, one in enumerate(terms):
         groups = [group for column in placing.groups if (group := placing.group(server, one, column)) is not None]
-        if any(group.verdict == "yes" for group in groups):
+        verdicts = {group.verdict for group in groups}
+        if "yes" in verdicts:
             continue
-        reasons = next((group.reasons for group in groups if group.verdict == "unknown"), None)
-        reasons = groups[0].reasons if reasons is None and groups else reasons or ()
+        nowhere = "unknown" not in verdicts
+        refused = refused or nowhere
+        reasons = next((group.reasons for group in groups if group.verdict == "unknown" or nowhere), ())
         said += [message("pack.of", "warning", model=names[server], what=(reason,)) for reason in reasons]
-    return tuple(dict.fromkeys(said))
+    return _Against(refused, tuple(dict.fromkeys(said)))
 
 
 def _unplaced(placing: Placing, terms: tuple[Terms, ...], names: tuple[str, ...], *, cut: bool) -> PackResult:
@@ -154,7 +164,8 @@ def _unplaced(placing: Placing, terms: tuple[Terms, ...], names: tuple[str, ...]
     possible = placing.arranged(terms, certain=False)
     proven = possible.proven
     verdict: Verdict = "no" if possible.placed is None and proven else "unknown"
-    reasons = list(_against(placing, terms, names))
+    against = _against(placing, terms, names)
+    reasons = list(against.reasons)
     if cut or not proven:
         reasons.append(message("pack.cut", "warning", nodes=NODES))
     elif verdict == "unknown" and not reasons:
@@ -164,6 +175,7 @@ def _unplaced(placing: Placing, terms: tuple[Terms, ...], names: tuple[str, ...]
         slots=placing.names,
         ids=placing.kinds,
         verdict=verdict,
+        refused=against.refused and verdict == "no",
         proven=proven and not cut,
         servers=(),
         free=(),
@@ -190,6 +202,7 @@ def _placed(placing: Placing, terms: tuple[Terms, ...]) -> PackResult:
         slots=placing.names,
         ids=placing.kinds,
         verdict="yes",
+        refused=False,
         proven=True,
         servers=servers,
         free=tuple(_free(placing, servers, slot) for slot in range(len(placing.kinds))),

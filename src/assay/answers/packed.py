@@ -69,6 +69,7 @@ class PackResult(NamedTuple):
     Attributes:
         cards: the set; slots, ids: names and ids of each card of it.
         verdict: whether all surely fit; proven: whether the search came to its end.
+        refused: whether one of them runs nowhere there, whatever the memory.
         servers: a certain arrangement, or nothing; free: what is left of each card there.
         instances: for one model alone, how many surely fit; reach: the context of each number.
         short: bytes that every card lacks for certainty.
@@ -79,6 +80,7 @@ class PackResult(NamedTuple):
     slots: tuple[str, ...]
     ids: tuple[str, ...]
     verdict: Verdict
+    refused: bool
     proven: bool
     servers: tuple[Server, ...]
     free: tuple[Quantity, ...]

@@ -66,6 +66,7 @@ class Placing:
         slots = sorted(slots_of(column), key=lambda card: card.gpu.id)
         self.kinds = tuple(card.gpu.id for card in slots)
         self.names = tuple(card.gpu.name for card in slots)
+        self._known: dict[tuple[int, Terms, bool], tuple[Way, ...]] = {}
         self.seen = tuple(seen_by_process(card_memory(card, 1)) for card in slots)
 
     def group(self, server: int, terms: Terms, column: Column) -> Group | None:
@@ -103,8 +104,13 @@ class Placing:
 
     def ways(self, terms: tuple[Terms, ...], *, certain: bool) -> tuple[tuple[Way, ...], ...]:
         """The ways of each server, copy by copy: by the pessimistic need if `certain`, else by the optimistic one."""
-        each = [self._ways(server, one, certain=certain) for server, one in enumerate(terms)]
-        return tuple(ways for ways, one in zip(each, terms, strict=True) for _ in range(one.copies))
+        found: list[tuple[Way, ...]] = []
+        for server, one in enumerate(terms):
+            key = server, one._replace(copies=1), certain
+            if key not in self._known:
+                self._known[key] = self._ways(server, one, certain=certain)
+            found += [self._known[key]] * one.copies
+        return tuple(found)
 
     def arranged(self, terms: tuple[Terms, ...], *, certain: bool, limit: int = NODES) -> Found:
         """An arrangement of all copies of all servers."""

@@ -6,7 +6,7 @@ from assay.answers.candidate import Candidate
 from assay.answers.packed import Change, PackAnswer, PackResult, Server
 from assay.report.json.check import CardBody, ReasonBody
 from assay.report.json.envelope import Envelope, Letter, Q
-from assay.report.layout.pack import said
+from assay.report.layout.pack import way
 from assay.report.numbers import Language
 
 SCHEMA = "assay.pack/1"
@@ -129,7 +129,7 @@ def _change(answer: PackAnswer, change: Change, letter: Letter) -> dict[str, Any
         "kind": change.kind,
         "left": change.left,
         "asked": change.asked,
-        "text": letter.text(said(answer, change)),
+        "text": letter.text(way(answer, (change,))),
     }
 
 

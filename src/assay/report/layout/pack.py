@@ -6,8 +6,13 @@ from assay.types.message import Message, message
 from assay.types.quantity import Quantity, total
 from assay.types.report import Block, Cell, Figure, Notes, Report, Row, Table
 
+MOST_NAMES = 4
 
-def _models(answer: PackAnswer) -> str:
+
+def _models(answer: PackAnswer) -> str | tuple[Message, ...]:
+    """The models by name, or how many they are."""
+    if len(answer.names) > MOST_NAMES:
+        return (message("pack.models", count=len(answer.names)),)
     return " + ".join(answer.names)
 
 
@@ -19,6 +24,8 @@ def _headline(answer: PackAnswer) -> Message:
     gpu = cards_name(result.cards)
     if len(answer.names) == 1 and result.verdict == "yes":
         return message("pack.headline.instances", model=answer.names[0], count=len(result.servers), gpu=gpu)
+    if result.refused:
+        return message("pack.headline.refused", models=_models(answer), gpu=gpu)
     return message(f"pack.headline.{result.verdict}", models=_models(answer), count=len(answer.names), gpu=gpu)
 
 
@@ -88,29 +95,27 @@ def _reach(result: PackResult) -> list[Block]:
     return [Table(message("pack.reach"), ("",), rows)]
 
 
-def said(answer: PackAnswer, change: Change) -> Message:
-    """A change in words, with the model's name where there are several."""
+def way(answer: PackAnswer, changes: tuple[Change, ...]) -> Message:
+    """What to give up, model by model, with its name where there are several."""
+    of_item = {item: tuple(one.said for one in changes if one.item == item) for item in (c.item for c in changes)}
     if len(answer.names) == 1:
-        return change.said
-    return message("pack.of", model=answer.names[change.item], what=(change.said,))
-
-
-def _way(answer: PackAnswer, changes: tuple[Change, ...]) -> Message:
-    words = tuple(said(answer, change) for change in changes)
-    return words[0] if len(words) == 1 else message("pack.joint", changes=words)
+        words = of_item[0]
+    else:
+        words = tuple(message("pack.of", model=answer.names[item], what=said) for item, said in of_item.items())
+    return words[0] if len(changes) == 1 else message("pack.joint", changes=words)
 
 
 def _given_up(answer: PackAnswer, result: PackResult) -> list[Message]:
     if result.verdict == "yes":
         return []
-    ways = tuple(_way(answer, changes) for changes in result.proposals)
+    ways = tuple(way(answer, changes) for changes in result.proposals)
     short = None if result.short is None else result.short.value
     if short is None:
         return [message("pack.give_up", ways=ways)] if ways else []
-    code = "pack.short" if len(result.slots) == 1 else "pack.short_each"
+    one = len(result.slots) == 1
     if not ways:
-        return [message(f"{code}.nothing", size=short)]
-    return [message(code, size=short, ways=ways)]
+        return [message("pack.short_nothing" if one else "pack.short_each_nothing", size=short)]
+    return [message("pack.short" if one else "pack.short_each", size=short, ways=ways)]
 
 
 def _why(answer: PackAnswer, result: PackResult) -> list[Block]:
