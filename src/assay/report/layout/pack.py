@@ -59,9 +59,8 @@ def _server_name(answer: PackAnswer, result: PackResult, server: Server) -> str:
 
 def _rows(answer: PackAnswer, result: PackResult) -> tuple[Row, ...]:
     rows = []
-    mixed = len(set(result.slots)) > 1
-    for slot, gpu in enumerate(result.slots):
-        label = f"{slot + 1} · {gpu}" if mixed else str(slot + 1)
+    for slot in range(len(result.slots)):
+        label = str(slot + 1)
         here = [server for server in result.servers if slot in server.cards]
         if not here:
             rows.append(Row(label, (message("pack.empty"), None, None, None, None, None, result.free[slot])))
@@ -85,7 +84,11 @@ def _places(answer: PackAnswer, result: PackResult) -> list[Block]:
         return []
     several = len(answer.results) > 1
     title = message("pack.places_on", gpu=cards_name(result.cards)) if several else message("pack.places")
-    return [Table(title, heads, _rows(answer, result), listing=True)]
+    table = Table(title, heads, _rows(answer, result), listing=True)
+    if len(set(result.slots)) == 1:
+        return [table]
+    named = ", ".join(f"{slot} {gpu}" for slot, gpu in enumerate(result.slots, start=1))
+    return [table, Notes(None, (message("pack.numbered", names=named),))]
 
 
 def _reach(result: PackResult) -> list[Block]:
