@@ -20,7 +20,7 @@ from itertools import product
 
 from assay.answers.asked import CardCount
 from assay.answers.cards import card
-from assay.answers.check import setting_of
+from assay.answers.judged import setting_of
 from assay.knowledge.catalog.described import all_described
 from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.reason.memory.fit import Setting, fit, memory_plan

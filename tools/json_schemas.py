@@ -39,6 +39,7 @@ ORDER = (
     "model",
     "adapter",
     "check",
+    "pack",
     "launch",
     "train",
     "diagnose",
@@ -50,7 +51,7 @@ EXITS = (
     (
         1,
         (
-            "answered, no (`check`, `launch`, `train`: it does not fit; `prove`: a claim of the catalogue is "
+            "answered, no (`check`, `pack`, `launch`, `train`: it does not fit; `prove`: a claim of the catalogue is "
             "contradicted; `diagnose`: a prediction did not hold)"
         ),
     ),

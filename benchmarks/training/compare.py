@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from assay.answers.asked import columns_of
-from assay.answers.check import memory_of
+from assay.answers.judged import memory_of
 from assay.knowledge.catalog.training import training_terms
 from assay.observe.checkpoint import config, read
 from assay.reason.training import plan

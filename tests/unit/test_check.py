@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from safetensors_files import Shapes, write
 
-from assay.answers.advice import unloadable
 from assay.answers.asked import CheckRequest, columns_of, default_runtime, kv_of, workload_of
-from assay.answers.check import CheckResult, answer, result_of, setting_of
+from assay.answers.check import CheckResult, answer, result_of
+from assay.answers.judged import setting_of
 from assay.answers.model import answer as read_model
+from assay.answers.refusals import unloadable
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog import runtimes
 

@@ -70,6 +70,10 @@ def test_every_schema_is_one(generator: ModuleType) -> None:
         (("check", MODEL, "--gpu", "H200", "--context", "4096", "--concurrency", "64"), 0),
         (("launch", MODEL, "--gpu", "RTX PRO 6000 Blackwell", "--compose"), 0),
         (("launch", MODEL, "--gpu", "5090"), 1),
+        (("pack", "Qwen3-8B", "--gpu", "RTX PRO 6000 Blackwell"), 0),
+        (("pack", "Qwen3-8B:users=9", "Qwen3-0.6B:copies=2", "--gpu", "5090", "--lang", "ru"), 1),
+        (("pack", "Qwen3-8B:runtime=exllamav3", "--gpu", "5090", "--gpu", "l40s"), 3),
+        (("pack", "Qwen3-8B:users=0", "--gpu", "5090"), 2),
         (("launch", MODEL, "--gpu", "H200", "--rag", "--lang", "ru"), 3),
         (("train", "Llama-3.1-8B", "--gpu", "4090", "--method", "full", "--lang", "ru"), 1),
         (("train", MODEL, "--gpu", "H200", "--gpus", "4", "--method", "qlora", "--optimizer", "adafactor"), 0),
@@ -108,6 +112,7 @@ def test_every_source_that_is_cited_stands_in_the_envelope(capsys: pytest.Captur
         ("model", MODEL),
         ("formats", "5090"),
         LAUNCH,
+        ("pack", "Qwen3-8B", "--gpu", "5090"),
     ):
         _, document = _document(capsys, *arguments)
         figures = _figures(document)

@@ -6,7 +6,7 @@ import pytest
 
 from assay.answers.asked import CardCount
 from assay.answers.cards import card
-from assay.answers.check import setting_of
+from assay.answers.judged import setting_of
 from assay.knowledge.catalog.described import all_described
 from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.reason.memory.fit import Setting, fit

@@ -7,8 +7,11 @@ import pytest
 from assay.answers.asked import CheckRequest
 from assay.answers.check import answer
 from assay.answers.gpu import answer as gpu_answer
+from assay.answers.pack import answer as pack_answer
+from assay.answers.packed import PackItem, PackRequest
 from assay.report.layout.check import layout
 from assay.report.layout.gpu import layout as gpu_layout
+from assay.report.layout.pack import layout as pack_layout
 from assay.report.phrases import phrase
 from assay.types.quantity import Quantity
 from assay.types.report import Report
@@ -48,6 +51,13 @@ def all_texts(report: Report) -> set[str]:
 def test_a_verdict_is_explained_in_russian(model: str, gpu: str, options: dict[str, str]) -> None:
     found = all_texts(layout(answer(CheckRequest(model, (gpu,), **options))))  # type: ignore[arg-type]
     assert {text for text in found if phrase(text, "ru") == text} == set()
+
+
+def test_an_arrangement_is_explained_in_russian() -> None:
+    items = (PackItem("Qwen3-8B", 8192), PackItem("Qwen3-8B", 8192, runtime="llama.cpp", weights="gguf:Q4_K_M"))
+    for asked in (items, items[:1]):
+        found = all_texts(pack_layout(pack_answer(PackRequest(asked, ("rtx 5090", "l40s")))))
+        assert {text for text in found if phrase(text, "ru") == text} == set()
 
 
 @pytest.mark.parametrize("query", ["5090", "rtx pro 5000", "mi300x", "l40", "h200"])

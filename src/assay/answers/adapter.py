@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from assay.answers import adapters as lora
 from assay.answers.asked import CardCount, CheckRequest, columns_of, kv_of, workload_of
-from assay.answers.check import result_of, setting_of
+from assay.answers.check import result_of
+from assay.answers.judged import setting_of
 from assay.answers.model import answer as read_model
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.runtimes import runtime

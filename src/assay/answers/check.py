@@ -3,17 +3,17 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from assay.answers.advice import absent, advice, cost_of, refusals, unloadable, warnings
+from assay.answers.advice import advice, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
 from assay.answers.cards import Card
-from assay.answers.execution import attention_of, loaded, of_model
+from assay.answers.judged import judged, memory_of
 from assay.answers.model import answer as read_model
+from assay.answers.narrower import in_format
+from assay.answers.refusals import absent
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
-from assay.reason.execution import WORTH
-from assay.reason.memory.fit import CardMemory, Setting, fit
-from assay.reason.memory.requantize import requantized
+from assay.reason.memory.fit import Setting
 from assay.reason.peaks import dense_peak
 from assay.reason.speed.roofline import CardSpeed, Efficiency, cards_together, nothing, predict
 from assay.types.execution import AttentionPath
@@ -68,11 +68,6 @@ class CheckAnswer(NamedTuple):
         return self._replace(results=tuple(result._replace(picture=None) for result in self.results))
 
 
-def _weakest_card(column: tuple[CardCount, ...]) -> Card:
-    """The card that limits tensor parallelism: the one with the least memory, an unknown one first."""
-    return min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
-
-
 def _slowest(figures: list[Quantity]) -> Quantity:
     """The lowest figure, counted at its lower end: of a card that shows itself as two devices, one."""
     slowest = min(figures, key=lambda figure: figure.lowest or 0.0)
@@ -100,32 +95,6 @@ def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
     )
 
 
-def _executed(answer: Fit, executed: tuple[GroupExecution, ...], card: Card) -> Fit:
-    """The verdict with what the runtime refuses: weights that raise do not run, however well they fit."""
-    gpu, codes = card.gpu.name, {note.code for group in executed for note in group.notes}
-    refused = {group.refusal: group.weight_format for group in executed if group.path == "refused"}
-    reasons = tuple(
-        message("check.raises", "warning", gpu=gpu, format=name, words=words)
-        for words, name in refused.items()
-        if words
-    )
-    if reasons:
-        on_cpu = answer.verdict != "no" and "execution.runs_on_cpu" in codes
-        return answer._replace(verdict="unknown" if on_cpu else "no", reasons=(*reasons, *answer.reasons))
-    unread = {group.weight_format for group in executed if group.path == "unknown" and group.work_share >= WORTH}
-    said = tuple(message("check.unread", "warning", gpu=gpu, format=name) for name in sorted(unread))
-    return answer._replace(reasons=(*answer.reasons, *said))
-
-
-def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, card: Card) -> Fit:
-    """The verdict with what the attention backend refuses of the KV type."""
-    words = None if attended is None else dict(attended.refused).get(kv.id)
-    if words is None:
-        return answer
-    reason = message("check.kv_raises", "warning", gpu=card.gpu.name, kv=kv.id, words=words)
-    return answer._replace(verdict="no", reasons=(reason, *answer.reasons))
-
-
 def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
     """The prediction; a model that does not fit has no speed on these cards."""
     if answer.verdict == "no":
@@ -144,24 +113,11 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
 
 
-def memory_of(column: tuple[CardCount, ...]) -> CardMemory:
-    """The memory of one set of cards: the weakest of them decides."""
-    weakest = _weakest_card(column)
-    reserve = "driver_reserve" if weakest.gpu.vendor == "NVIDIA" else "driver_reserve_other"
-    count = sum(entry.number for entry in column)
-    return CardMemory(weakest.gpu.id, weakest.usable, term("memory_term", reserve), count)
-
-
-def setting_of(model: Model, engine: Runtime, kv: KvFormat, column: tuple[CardCount, ...]) -> Setting:
-    """What is fitted on one set of cards: the weakest of them decides."""
-    return Setting(model, engine, memory_of(column), kv)
-
-
 def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> MemoryPicture:
     """What a drawing of the memory shows, each card of a mixed set with its own room."""
     from assay.reason.memory.picture import picture  # noqa: PLC0415 - few ask for a drawing
 
-    alone = [setting_of(setting.model, setting.runtime, setting.kv, (entry,)).card for entry in column]
+    alone = [memory_of((entry,)) for entry in column]
     return picture(setting, workload, answer.memory, alone)
 
 
@@ -174,37 +130,19 @@ def result_of(
     column: tuple[CardCount, ...],
 ) -> CheckResult:
     """The answer for one set of cards."""
-    cards = [entry.card for entry in column]
-    everywhere = [of_model(model, engine.id, card.gpu.isa) for card in cards]
-    for executed in everywhere:  # what one of several cards unpacks while loading counts as unpacked
-        model = loaded(model, executed)
-    setting = setting_of(model, engine, kv, column)
-    answer = fit(setting, workload)
-    if model.max_context is not None and workload.context > model.max_context:
-        beyond = message("check.beyond_model", "warning", context=workload.context, limit=model.max_context)
-        answer = answer._replace(verdict="no", reasons=(beyond,))
-    refused = refusals(setting, column)
-    if refused and answer.verdict == "yes":
-        answer = answer._replace(verdict="unknown", reasons=(*refused, *answer.reasons))
-    unloaded = unloadable(request, setting)
-    if unloaded:
-        verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
-        answer = answer._replace(verdict=verdict, reasons=(*unloaded, *answer.reasons))
-    weakest = cards.index(_weakest_card(column))
-    attention = [attention_of(model, engine.id, card.gpu.isa) for card in cards]
-    for card, executed, attended in zip(cards, everywhere, attention, strict=True):  # one card that refuses is enough
-        answer = _attended(_executed(answer, executed, card), attended, kv, card)
-    speed = _speed(model, engine, workload, answer, column)
+    found = judged(request, model, engine, kv, workload, column)
+    answer, setting = found.fit, found.setting
+    speed = _speed(setting.model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     runs = answer.verdict == "yes" and not any(absent(setting, each) for each in column)
     return CheckResult(
         cards=column,
         fit=answer,
         speed=speed,
-        execution=everywhere[weakest],
-        attention=attention[weakest],
+        execution=found.execution,
+        attention=found.attention,
         reasons=(*answer.reasons, *warnings(request, setting, column)),
-        advice=advice(setting, workload, answer, column),
+        advice=advice(request, model, setting, workload, answer, column),
         launch=line(request, setting, workload, slots) if runs else None,
         picture=_picture(setting, workload, answer, column) if request.picture else None,
     )
@@ -226,11 +164,7 @@ def _converted(request: CheckRequest) -> Model:
     model = read_model(request.model)
     if request.weights is None or request.weights == model.released_format:
         return model
-    if request.weights.lower().startswith("gguf:"):
-        from assay.answers.weights import by_recipe  # noqa: PLC0415 - few ask, and the rules of recipes are long
-
-        return by_recipe(model, request.model, request.weights)
-    return requantized(model, cost_of(request.weights))
+    return in_format(model, request.model, request.weights)
 
 
 def answer(request: CheckRequest) -> CheckAnswer:

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from assay.answers import adapters as lora
-from assay.answers.advice import absent
 from assay.answers.asked import CardCount, CheckRequest, kv_of, workload_of
 from assay.answers.cardcheck import card_check
-from assay.answers.check import model_of, result_of, setting_of
+from assay.answers.check import model_of, result_of
+from assay.answers.judged import setting_of
 from assay.answers.pinned import Pinned, pinned
+from assay.answers.refusals import absent
 from assay.answers.serving import (
     LaunchResult,
     PipelineRequest,

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from assay.answers import adapters as lora
-from assay.answers.advice import absent
 from assay.answers.asked import CardCount, CheckRequest, kv_of
 from assay.answers.cardcheck import CardCheck
-from assay.answers.check import CheckResult, result_of, setting_of
+from assay.answers.check import CheckResult, result_of
+from assay.answers.judged import setting_of
 from assay.answers.pinned import Pinned
+from assay.answers.refusals import absent
 from assay.answers.starting import arguments, is_missing, named, parameters
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.launch import spellings, visibility

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from assay.answers.asked import MAX_CARDS, CardCount, columns_of
-from assay.answers.check import memory_of
+from assay.answers.judged import memory_of
 from assay.answers.model import answer as read_model
 from assay.answers.trainable import TRAINABLE, doubted
 from assay.errors import MissingKnowledge, UsageError

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from assay.answers.asked import CardCount
-from assay.answers.check import memory_of
+from assay.answers.judged import memory_of
 from assay.reason.memory.fit import available_memory
 from assay.reason.training import states
 from assay.reason.training.bounds import Terms

@@ -37,10 +37,14 @@ class Count(Whole):
             UsageError: it is none, or too small or too large.
         """
         found = self.read(str(value).strip())
-        if found is None or not self.least <= found <= MOST:
+        if found is None or not self.accepts(found):
             option = max(param.opts, key=len) if param is not None else "?"
             raise UsageError(message("error.bad_number", option=option, value=str(value)), self.hint())
         return found
+
+    def accepts(self, value: int) -> bool:
+        """Whether a number is neither too small nor too large."""
+        return self.least <= value <= MOST
 
     def read(self, text: str) -> int | None:
         """The number in a text, None where there is none."""

@@ -6,8 +6,8 @@ language writes it; `{size:B}`, `{rate:B/s}`, `{share:%}` show a number in a bas
 without grouping; `{what:code}` is itself a code; `{text:features}` is a list of short facts of the catalogue, each said
 in the language where there are words for it; `{note:data}` is a sentence of the catalogue, in the language where it
 was translated and marked as the catalogue's English where not; `{names:files}` is lines of bytes and name;
-`{day:date}` is a date (2025-01-30, 30.01.2025);
-`{what:changes}` are changes of a training setting. Which
+`{day:date}` is a date (2025-01-30, 30.01.2025); `{what:changes}` are changes of a training setting; `{ways:or}` and
+`{changes:and}` are messages joined by that word. Which
 plural form is meant is decided by the parameter that
 msgid_plural names.
 """
@@ -153,6 +153,8 @@ def _filled(template: str, parameters: Mapping[str, Parameter], language: Langua
     def value(match: re.Match[str]) -> str:
         name, spec = match.groups()
         given = parameters.get(name)
+        if isinstance(given, tuple):
+            return say(message(f"join.{spec}"), language).join(say(one, language) for one in given)
         if spec in TEXTS:
             return TEXTS[spec]("" if given is None else str(given), language)
         if isinstance(given, bool) or not isinstance(given, (int, float)):

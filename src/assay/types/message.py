@@ -3,14 +3,15 @@
 from typing import Literal, NamedTuple
 
 Level = Literal["info", "warning", "error"]
-Parameter = str | int | float | None
+Parameter = str | int | float | tuple["Message", ...] | None
 
 
 class Message(NamedTuple):
     """One thing to say, without its words.
 
     `code` names a template of the translation catalogues; `parameters` fills it. A parameter that is itself
-    data of the catalogue (a source's note) is passed through untranslated.
+    data of the catalogue (a source's note) is passed through untranslated. One that
+    is several messages is a list in words.
     """
 
     code: str

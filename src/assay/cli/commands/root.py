@@ -6,7 +6,9 @@ from assay.cli.options import common
 from assay.cli.spoken import SpokenGroup, SpokenOption
 from assay.version import __version__
 
-COMMANDS = ("gpu", "formats", "prove", "explain", "model", "check", "launch", "train", "diagnose", "tables", "profile")
+COMMANDS = (
+    "gpu", "formats", "prove", "explain", "model", "check", "pack", "launch", "train", "diagnose", "tables", "profile",
+)  # fmt: skip
 
 
 def _version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:

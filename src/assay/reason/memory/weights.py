@@ -7,6 +7,9 @@ from assay.types.model import Model
 from assay.types.quantity import Quantity, derive, exact
 from assay.types.runtime import RuntimeMemory, Split
 
+REPLICATED = frozenset({"norm", "router"})
+"""Roles that every card keeps whole, however the others are divided."""
+
 
 def loaded_weights(model: Model, memory: RuntimeMemory | None) -> Quantity:
     """Bytes of all weights once the runtime has loaded them: some formats are padded and repacked."""
@@ -52,7 +55,7 @@ def weights_per_card(model: Model, weights: Quantity, cards: int, split: Split |
         return weights
     if split == "layer":
         return _dealt(model, weights, cards)
-    replicated = sum(group.size for group in model.groups if group.role in {"norm", "router"})
+    replicated = sum(group.size for group in model.groups if group.role in REPLICATED)
     return derive(
         "B",
         "(weights - replicated) / cards + replicated",
