@@ -30,6 +30,7 @@ GIB = 2**30
 HERE = Path(__file__).parent
 WORST, USUAL, OPTIMISTIC = 4.0, 1.5, 1.0
 """Percent of the card's memory: the largest error, the median, and how far above the log a promise may lie."""
+SHARED = ("decode_context_parallel", "speculative_config")
 KV_NAMES = {"auto": "bf16", "bf16": "bf16", "fp8": "fp8"}
 
 
@@ -52,6 +53,19 @@ class Compared(NamedTuple):
     def promise(self) -> float:
         """Of the pessimistic end, which a verdict rests on."""
         return ((self.predicted.lowest or 0.0) / GIB - self.logged) / self.card * 100
+
+    @property
+    def tokens(self) -> float | None:
+        """Percent by which tokens computed from the logged memory miss the logged ones, the memory's rounding allowed.
+
+        None where none are printed, and where pipelines, context parallelism or a draft model share the memory.
+        """
+        aside = (self.row.pp or 1) > 1 or any(word in self.row.other_flags for word in SHARED)
+        if aside or self.row.kv_tokens is None or self.capacity is None or self.capacity.tokens.value is None:
+            return None
+        half = 0.005 / self.logged if self.logged > 0 else 0.0
+        miss = abs(self.capacity.tokens.value / self.row.kv_tokens - 1)
+        return max(0.0, miss - half) * 100
 
 
 def model_of(row: Row) -> Model:
@@ -78,6 +92,11 @@ def _memory(row: Row, version: str) -> RuntimeMemory:
     return memory._replace(tiers=tiers, fraction=fraction, graphs_counted=counted)
 
 
+def _kv(row: Row) -> str:
+    """The KV type: `auto` is that of the model's activations."""
+    return "fp32" if (row.kv_cache_dtype, row.weight_format) == ("auto", "fp32") else KV_NAMES[row.kv_cache_dtype]
+
+
 def setting_of(row: Row) -> tuple[Setting, bool]:
     """The setting of a row, and whether the log's weights stand in for the model's."""
     engine: Runtime = runtime(row.runtime)
@@ -88,7 +107,7 @@ def setting_of(row: Row) -> tuple[Setting, bool]:
     cards = row.tp or 1
     reserve = "driver_reserve" if found.gpu.vendor == "NVIDIA" else "driver_reserve_other"
     place = CardMemory(found.gpu.id, found.usable, term("memory_term", reserve), cards)
-    return Setting(model, engine, place, kv_format(KV_NAMES[row.kv_cache_dtype])), logged
+    return Setting(model, engine, place, kv_format(_kv(row))), logged
 
 
 def compare(row: Row) -> Compared:
@@ -125,6 +144,8 @@ def main() -> None:
         every += found
         print(_line(name, found))
     print(_line("all", every))
+    printed = [one.tokens for one in every if one.tokens is not None]
+    print(f"tokens from the logged memory: {sum(one <= 0.1 for one in printed)} of {len(printed)} within 0.1 percent")
     if "--rows" in sys.argv:
         for one in sorted(every, key=lambda each: each.error):
             mark = "w" if one.weights_logged else " "
@@ -132,7 +153,7 @@ def main() -> None:
             value = (one.predicted.value or 0) / GIB
             print(
                 f"{one.error:7.2f} {one.promise:7.2f} {mark} {value:7.2f} ({low:.2f}-{high:.2f}) {one.logged:7.2f}  "
-                f"{one.row.id}"
+                f"{one.row.id} {'' if one.tokens is None else f'tokens {one.tokens:.2f}'}"
             )
 
 
