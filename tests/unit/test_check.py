@@ -15,6 +15,7 @@ from assay.answers.model import answer as read_model
 from assay.answers.refusals import unloadable
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog import runtimes
+from assay.reason.deploy.adapters import slot
 
 
 def result(model: str, gpu: str, **asked: object) -> CheckResult:
@@ -111,7 +112,7 @@ def test_what_is_not_known_is_a_usage_error(asked: dict[str, object]) -> None:
         result("Qwen3-8B", "5090", **asked)
 
 
-@pytest.mark.parametrize("asked", [{"adapters": 2}, {"offload": True}])
+@pytest.mark.parametrize("asked", [{"adapters": 2, "runtime": "llama.cpp"}, {"offload": True}])
 def test_what_is_not_planned_yet_is_refused(asked: dict[str, object]) -> None:
     with pytest.raises(MissingKnowledge):
         result("Qwen3-8B", "5090", **asked)
@@ -207,3 +208,17 @@ def test_a_model_that_is_named_is_converted_for_the_runtime() -> None:
     found = result("Qwen3-8B", "5090", runtime="llama.cpp")
     assert found.verdict == "yes"
     assert "check.needs_file" in {reason.code for reason in found.reasons}
+
+
+def test_slots_for_adapters_are_counted_beside_the_model() -> None:
+    plain, adapted = (answer(CheckRequest("Qwen3-8B", ("5090",), adapters=number)).results[0] for number in (0, 4))
+    each = slot(answer(CheckRequest("Qwen3-8B", ("5090",))).model, 16)
+    grown = (adapted.fit.memory.overhead.value or 0) - (plain.fit.memory.overhead.value or 0)
+    assert grown == pytest.approx(4 * (each.value or 0))
+    assert plain.launch is not None
+    assert adapted.launch is None
+    assert answer(CheckRequest("Qwen3-8B", ("5090",), adapters=4000)).exit_code == 1
+    with pytest.raises(MissingKnowledge):
+        answer(CheckRequest("Qwen3-8B", ("5090",), runtime="sglang", adapters=1))
+    # Latent attention has matrices whose sides are not described: unknown, never yes.
+    assert answer(CheckRequest("DeepSeek-V3", ("8x B200",), adapters=1)).exit_code == 3

@@ -13,6 +13,7 @@ from assay.answers.refusals import absent
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime, term
+from assay.reason.deploy.adapters import slot
 from assay.reason.memory.fit import Setting
 from assay.reason.peaks import dense_peak
 from assay.reason.speed.roofline import CardSpeed, Efficiency, cards_together, nothing, predict
@@ -24,6 +25,9 @@ from assay.types.picture import MemoryPicture
 from assay.types.plan import Fit, GroupExecution, Prediction, Verdict, Workload
 from assay.types.quantity import Quantity, derive, unknown
 from assay.types.runtime import KvFormat, Runtime
+
+SLOTTED, DEFAULT_RANK = "vllm", 16
+"""The runtime whose slots for adapters are known, and the rank that it keeps room for unless it is told another."""
 
 
 class CheckResult(NamedTuple):
@@ -134,7 +138,8 @@ def result_of(
     answer, setting = found.fit, found.setting
     speed = _speed(setting.model, engine, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
-    runs = answer.verdict == "yes" and not any(absent(setting, each) for each in column)
+    # A command without the adapters' folders would not be the one that was planned for.
+    runs = answer.verdict == "yes" and not request.adapters and not any(absent(setting, each) for each in column)
     return CheckResult(
         cards=column,
         fit=answer,
@@ -167,6 +172,19 @@ def _converted(request: CheckRequest) -> Model:
     return in_format(model, request.model, request.weights)
 
 
+def _with_adapters(engine: Runtime, model: Model, number: int) -> Runtime:
+    """The runtime with slots for adapters of its default rank beside what it takes for itself.
+
+    Raises:
+        MissingKnowledge: the runtime's slots are not known.
+    """
+    if engine.memory is None or engine.id != SLOTTED:
+        raise MissingKnowledge(message("error.adapters_runtime", runtime=engine.name), message("hint.adapters_runtime"))
+    each = slot(model, DEFAULT_RANK)
+    slots = derive("B", "slots x bytes of a slot", [("bytes of a slot", each)], lambda size: size * number)
+    return engine._replace(memory=engine.memory._replace(terms=engine.memory.terms | {"adapters": slots}))
+
+
 def answer(request: CheckRequest) -> CheckAnswer:
     """The verdict for each set of cards that was named.
 
@@ -174,18 +192,21 @@ def answer(request: CheckRequest) -> CheckAnswer:
         BadInput: an unknown card, model, runtime or KV type, or a workload that is not positive.
         CannotAnswer: an architecture or a question that is not known yet.
     """
-    if request.offload or request.adapters:
-        asked = "offload" if request.offload else "adapters"
-        raise MissingKnowledge(message("error.not_planned_yet", what=asked), message("hint.not_planned_yet"))
+    if request.offload:
+        raise MissingKnowledge(message("error.not_planned_yet", what="offload"), message("hint.not_planned_yet"))
     model = model_of(request)
     columns, identifications = columns_of(request.gpus)
     engine = runtime(request.runtime or default_runtime(model, columns))
+    if request.adapters:
+        engine = _with_adapters(engine, model, request.adapters)
     kv = kv_of(request.kv, engine, model)
     workload = workload_of(request, model, kv)
     results = tuple(result_of(request, model, engine, kv, workload, column) for column in columns)
     notes = [note for found in identifications for note in found.notes]
     if any(entry.number > 1 or len(result.cards) > 1 for result in results for entry in result.cards):
         notes.append(message("check.layer_split" if engine.split == "layer" else "check.tensor_parallel"))
+    if request.adapters:
+        notes.append(message("check.adapters", number=request.adapters, rank=DEFAULT_RANK, model=request.model))
     return CheckAnswer(
         request=request,
         model=model,
