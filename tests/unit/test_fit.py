@@ -263,11 +263,15 @@ def test_a_latent_cache_has_no_kv_heads_to_divide() -> None:
 
 
 def test_scale_blocks_must_not_be_cut() -> None:
-    groups = (TensorGroup("experts", "fp8_block128", 1000, 100, 1, 1000),)
-    moe = model(1 * GIB, groups=groups, experts=128, experts_per_token=8, intermediate=8 * 1536)
+    tensors = 4 * 128 * 3
+    groups = (TensorGroup("experts", "fp8_block128", tensors * 4096 * 1536, 100, tensors, 1000),)
+    # The widest row is that of a dense first layer: it says nothing of the experts.
+    moe = model(1 * GIB, groups=groups, experts=128, experts_per_token=8, intermediate=18_432)
     cut = fit(Setting(moe, VLLM, card(cards=8), BF16), Workload(128, 1, 128))
     assert (cut.verdict, cut.reasons[0].code) == ("no", "check.blocks")
     assert fit(Setting(moe, VLLM, card(cards=4), BF16), Workload(128, 1, 128)).verdict == "yes"
+    stacked = replace(moe, groups=(groups[0]._replace(tensors=8),))
+    assert fit(Setting(stacked, VLLM, card(cards=8), BF16), Workload(128, 1, 128)).verdict == "yes"
 
 
 def test_weights_that_grow_when_loaded_are_an_interval() -> None:

@@ -1,12 +1,15 @@
 """What a runtime has against a model on these cards, whatever their memory: heads and blocks that do not divide."""
 
 from assay.types.message import Message, message
-from assay.types.model import Model
+from assay.types.model import Model, TensorGroup
 from assay.types.plan import Verdict
 from assay.types.runtime import Runtime
 
 BLOCK_FORMATS = {"fp8_block128": 128}
 """Weight formats whose scale blocks must not be cut by tensor parallelism: elements of a block's side."""
+
+MATRICES = (2, 3)
+"""Matrices of one expert: with or without a gate."""
 
 Objection = tuple[Verdict, Message]
 
@@ -21,12 +24,23 @@ def _heads(model: Model, cards: int) -> bool:
     return True
 
 
+def _expert_width(group: TensorGroup, model: Model) -> int | None:
+    """Inner width of one expert, where each has tensors of its own; None for stacked ones, whose shape is not known."""
+    if not model.experts or not model.hidden_size:
+        return None
+    whole = any(group.tensors and group.tensors % (matrices * model.experts) == 0 for matrices in MATRICES)
+    if not whole:
+        return None
+    width, rest = divmod(group.parameters, group.tensors * model.hidden_size)
+    return None if rest else width
+
+
 def _blocks(model: Model, cards: int) -> tuple[int, int] | None:
-    """(width of an expert or MLP on one card, block) where a block would be cut; None where all is well."""
+    """(width of an expert on one card, block) where a block would be cut; None where all is well or not known."""
     for group in model.groups:
         block = BLOCK_FORMATS.get(group.format)
-        if block and group.role in {"experts", "mlp"}:
-            width = model.intermediate // max(1, model.experts_per_token) if group.role == "experts" else None
+        if block and group.role == "experts":
+            width = _expert_width(group, model)
             if width and width % (cards * block):
                 return width // cards, block
     return None
