@@ -79,7 +79,7 @@ def _beside(path: str, base: Model, named: str, queries: tuple[str, ...]) -> tup
     workload = workload_of(request, base, kv)
     rows = []
     for column in columns:
-        plan = result_of(request, base, engine, kv, workload, column).fit
+        plan = result_of(request, base, engine, kv, workload, column, advised=False).fit
         room = lora.room(found, setting_of(base, engine, kv, column), plan)
         rows.append(Beside(column, plan.verdict, room.rank, room.each, slots(plan.memory.free, room.each, MANY)))
     return tuple(rows)

@@ -125,15 +125,17 @@ def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[Ca
     return picture(setting, workload, answer.memory, alone)
 
 
-def result_of(
+def result_of(  # noqa: PLR0913 -- a request with all that was made of it
     request: CheckRequest,
     model: Model,
     engine: Runtime,
     kv: KvFormat,
     workload: Workload,
     column: tuple[CardCount, ...],
+    *,
+    advised: bool = True,
 ) -> CheckResult:
-    """The answer for one set of cards."""
+    """The answer for one set of cards; what to give up takes many more plans and is left out where nobody reads it."""
     found = judged(request, model, engine, kv, workload, column)
     answer, setting = found.fit, found.setting
     speed = _speed(setting.model, engine, workload, answer, column)
@@ -147,7 +149,7 @@ def result_of(
         execution=found.execution,
         attention=found.attention,
         reasons=(*answer.reasons, *warnings(request, setting, column)),
-        advice=advice(request, model, setting, workload, answer, column),
+        advice=advice(request, model, setting, workload, answer, column) if advised else (),
         launch=line(request, setting, workload, slots) if runs else None,
         picture=_picture(setting, workload, answer, column) if request.picture else None,
     )

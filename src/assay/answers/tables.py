@@ -136,7 +136,7 @@ def answer(request: TablesRequest) -> TablesAnswer:
             if limit is not None and request.context is not None:
                 asked = asked._replace(context=min(limit, request.context))
             kv = kv_of(None, engine, model)
-            result = result_of(asked, model, engine, kv, workload_of(asked, model, kv), column)
+            result = result_of(asked, model, engine, kv, workload_of(asked, model, kv), column, advised=False)
             rows.append(
                 ModelRow(model, families.get(model.name, ""), result, mergeable(model), most_of(model, column, terms))
             )

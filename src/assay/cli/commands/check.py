@@ -44,7 +44,6 @@ def check(  # noqa: PLR0917 -- click passes by name
     """The verdict for each set of cards."""
     from assay.answers.asked import CheckRequest
     from assay.answers.check import answer
-    from assay.cli.picture import STANDARD_OUTPUT, refuse_unusable, write
 
     request = CheckRequest(
         model=model,
@@ -58,11 +57,15 @@ def check(  # noqa: PLR0917 -- click passes by name
         offload=offload,
         picture=chart is not None or svg is not None,
     )
-    if svg is not None:
-        refuse_unusable(svg, door)
+    if svg is None:
+        found = answer(request)
+        put(door, "check", found if chart else found.undrawn())
+        return found.exit_code
+    from assay.cli.picture import STANDARD_OUTPUT, refuse_unusable, write
+
+    refuse_unusable(svg, door)
     found = answer(request)
-    if svg is not None:
-        write(svg, "check", found, door.language)
+    write(svg, "check", found, door.language)
     if svg != STANDARD_OUTPUT:
         put(door, "check", found if chart else found.undrawn())
     return found.exit_code

@@ -90,16 +90,21 @@ def runtimes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(engine for engine, _, _, _ in _index()))
 
 
+@cache
+def _attending() -> tuple[dict[str, Any], ...]:
+    return tuple(store.entries(ATTENTION).values())
+
+
 def _row(runtime: str, kind: str, isa: str, architecture: str | None) -> dict[str, Any] | None:
     """The row of a kind of attention: that of the architecture, else the one for all that it is not apart of."""
     rows = [
         body
-        for body in store.entries(ATTENTION).values()
+        for body in _attending()
         if body["runtime"] == runtime
         and body["kind"] in (kind, "any")
         and any(isa in cell["isa"] for cell in body["cells"])
     ]
-    named = {name for body in store.entries(ATTENTION).values() for name in body.get("architectures", ())
+    named = {name for body in _attending() for name in body.get("architectures", ())
              if body["runtime"] == runtime and body["kind"] == kind}  # fmt: skip
     if architecture in named:
         return next((body for body in rows if architecture in body.get("architectures", ())), None)
@@ -142,6 +147,6 @@ def attention(
 
 def attention_kinds(runtime: str) -> tuple[tuple[str, str | None], ...]:
     """(kind, an architecture of a row of its own, or None) of a runtime's attention rows, in their order."""
-    rows = [body for body in store.entries(ATTENTION).values() if body["runtime"] == runtime]
+    rows = [body for body in _attending() if body["runtime"] == runtime]
     keys = [(body["kind"], next(iter(body.get("architectures", ())), None)) for body in rows]
     return tuple(dict.fromkeys(keys))
