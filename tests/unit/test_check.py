@@ -222,3 +222,11 @@ def test_slots_for_adapters_are_counted_beside_the_model() -> None:
         answer(CheckRequest("Qwen3-8B", ("5090",), runtime="sglang", adapters=1))
     # Latent attention has matrices whose sides are not described: unknown, never yes.
     assert answer(CheckRequest("DeepSeek-V3", ("8x B200",), adapters=1)).exit_code == 3
+
+
+def test_a_kv_type_that_few_backends_take_is_no_yes_without_their_word() -> None:
+    found = result("Qwen3-8B", "b200", kv="nvfp4")
+    assert (found.verdict, found.reasons[0].code) == ("unknown", "check.kv_unread")
+    # 36 layers of 8 heads, keys and values of 128 elements: 9 bytes for 16 of them.
+    assert found.fit.memory.kv_per_sequence.value == 36 * 8 * 256 * 9 // 16 * 32_768
+    assert result("Llama-3.3-70B", "5090", kv="nvfp4").verdict == "no"

@@ -185,6 +185,17 @@ def test_weights_split_over_cards_but_for_what_is_replicated() -> None:
     assert split.value == 511
 
 
+def test_latent_projections_down_are_kept_whole_on_every_card() -> None:
+    groups = (TensorGroup("attention", "bf16", 1_000_000, 1_000_000, 10, 2_000_000),)
+    layers = (LayerGroup("mla", 2, query_heads=128, latent_dim=64, rope_dim=16),)
+    latent = model(groups=groups, layers=layers, weights=exact(2_000_000, "B", "documented"), hidden_size=512)
+    split = weights_per_card(latent, latent.weights, 4)
+    keys, queries = 2 * 80 * 512 * 2, 2 * 64 * 512 * 2
+    assert split.low == (2_000_000 - keys) / 4 + keys
+    assert split.value == (2_000_000 - keys - 3 * queries) / 4 + keys + 3 * queries
+    assert split.high == (2_000_000 - keys - 4 * queries) / 4 + keys + 4 * queries
+
+
 def test_tensor_parallelism_needs_heads_that_divide() -> None:
     found = fit(Setting(model(1 * GIB), VLLM, card(cards=3), BF16), Workload(128, 1, 128))
     assert found.verdict == "no"

@@ -12,7 +12,7 @@ from assay.answers.candidate import STEP
 from assay.answers.check import answer as check
 from assay.answers.pack import MOST_SERVERS, answer
 from assay.answers.packed import Change, PackItem, PackRequest, PackResult
-from assay.answers.placing import groups_of
+from assay.answers.placing import Placing, groups_of
 from assay.cli.main import main
 from assay.reason.memory.fit import available_memory
 from assay.reason.pack.giving_up import ORDER, PRICES
@@ -94,8 +94,10 @@ def test_instances_are_whole_shares_of_the_card() -> None:
 
 @pytest.mark.parametrize("row", [0, -1])
 def test_the_context_told_for_a_number_of_instances_fits_and_the_next_does_not(row: int) -> None:
-    item = PackItem("Qwen3-14B", context=8192)
-    reach = packed(item, gpus=(OWNER,)).reach[row]
+    item = PackItem("Qwen3-8B", context=8192, users=4)
+    found = packed(item, gpus=(OWNER,)).reach
+    assert len({reach.context.value for reach in found}) > 1
+    reach = found[row]
     context = int(reach.context.value or 0)
     told = item._replace(copies=reach.instances, context=context)
     assert packed(told, gpus=(OWNER,)).verdict == "yes"
@@ -210,6 +212,12 @@ def test_a_narrower_cache_is_only_proposed_where_the_card_has_it() -> None:
     assert "kv" not in kinds["Tesla T4"]
 
 
+def test_a_cache_type_that_is_refused_does_not_stand_in_the_way_of_other_things() -> None:
+    item = PackItem("Qwen3-8B", context=32_768, users=64, weights="fp16", kv="fp16", copies=1)
+    (changes, *_) = packed(item, gpus=("quadro-rtx-6000",)).proposals
+    assert {change.kind for change in changes} == {"context", "users"}
+
+
 def kv_on_one_card(model: str, gpu: str) -> dict[int, float | None]:
     """KV bytes of one card for 8,192 tokens, by the number of cards that share the model."""
     found = answer(PackRequest((PackItem(model, context=8192, copies=1),), (f"4x {gpu}",)))
@@ -254,6 +262,24 @@ def test_a_server_that_is_told_no_fraction_stands_beside_one_that_is() -> None:
     used = (plain.plans[0].total.highest or 0) + (told.fraction or 0) * seen
     assert used <= 0.92 * seen
     assert result.free[0].lowest == pytest.approx(0.92 * seen - used, abs=2)
+
+
+def test_what_is_not_known_to_run_is_not_promised_however_well_it_fits() -> None:
+    # No matrix instruction of Hopper multiplies NVFP4, and what vLLM does instead was not read.
+    item = PackItem("Qwen3-8B", context=8192, weights="nvfp4", copies=1)
+    result = packed(item, gpus=("h100-sxm5-80gb",))
+    assert result.verdict == "unknown"
+    assert {reason.code for reason in result.reasons} == {"pack.of"}
+
+
+def test_a_group_whose_cards_would_cut_a_scale_block_is_no_place() -> None:
+    # Experts are 768 wide with blocks of 128: 2 cards hold 3 blocks each, 4 would hold one and a half.
+    found = answer(PackRequest((PackItem("Qwen3-30B-A3B-FP8", context=8192, copies=1),), ("4x l40s",)))
+    (candidate,) = found.candidates
+    placing = Placing(found.candidates, found.results[0].cards)
+    verdicts = [group.verdict for one in placing.groups if (group := placing.group(0, candidate.terms, one))]
+    assert verdicts == ["yes", "yes", "no"]
+    assert {len(way.kinds) for ways in placing.ways((candidate.terms,), certain=False) for way in ways} == {1, 2}
 
 
 def test_the_same_model_twice_is_two_servers_told_apart() -> None:

@@ -26,6 +26,10 @@ class Judged(NamedTuple):
     attention: AttentionPath | None
 
 
+SELDOM = frozenset({"nvfp4"})
+"""KV types that few backends take on few cards: without a row that names them, whether one does is not known."""
+
+
 def weakest_card(column: tuple[CardCount, ...]) -> Card:
     """The card that limits tensor parallelism: the one with the least memory, an unknown one first."""
     return min((entry.card for entry in column), key=lambda each: each.usable.lowest or 0.0)
@@ -51,6 +55,10 @@ def _executed(answer: Fit, executed: tuple[GroupExecution, ...], card: Card) -> 
 def _attended(answer: Fit, attended: AttentionPath | None, kv: KvFormat, card: Card) -> Fit:
     """The verdict with what the attention backend refuses of the KV type."""
     words = None if attended is None else dict(attended.refused).get(kv.id)
+    if words is None and kv.id in SELDOM and (attended is None or kv.id not in dict(attended.backends)):
+        unread = message("check.kv_unread", "warning", gpu=card.gpu.name, kv=kv.id)
+        verdict: Verdict = "unknown" if answer.verdict == "yes" else answer.verdict
+        return answer._replace(verdict=verdict, reasons=(unread, *answer.reasons))
     if words is None:
         return answer
     reason = message("check.kv_raises", "warning", gpu=card.gpu.name, kv=kv.id, words=words)

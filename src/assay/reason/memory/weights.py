@@ -55,10 +55,40 @@ def weights_per_card(model: Model, weights: Quantity, cards: int, split: Split |
         return weights
     if split == "layer":
         return _dealt(model, weights, cards)
-    replicated = sum(group.size for group in model.groups if group.role in REPLICATED)
+    everywhere = sum(group.size for group in model.groups if group.role in REPLICATED)
+    low, typical, high = (everywhere + latent for latent in _latent(model))
+    if low == high:  # the usual case: plain figures are many times cheaper in searches
+        return derive(
+            "B",
+            "(weights - replicated) / cards + replicated",
+            [("weights", weights)],
+            lambda whole: float(-(-(whole - low) // cards) + low),
+        )
+    formula = "norms, routers, and latent attention's projections down"
+    replicated = Quantity(typical, "B", "derived", weights.sources, low=low, high=high, formula=formula)
     return derive(
         "B",
         "(weights - replicated) / cards + replicated",
-        [("weights", weights)],
-        lambda whole: float(-(-(whole - replicated) // cards) + replicated),
+        [("weights", weights), ("replicated", replicated)],
+        lambda whole, kept: float(-(-(whole - kept) // cards) + kept),
     )
+
+
+QUERY_RANKS = (0, 3, 4)
+"""(least, usual, most) width of the latent queries over that of the latent keys: 3 in DeepSeek-V3, 4 in GLM-5."""
+
+
+def _latent(model: Model) -> tuple[int, int, int]:
+    """(low, typical, high) bytes of latent attention's projections down, which every card keeps whole.
+
+    vLLM: fused_qkv_a_proj and kv_a_proj_with_mqa are replicated. The width of the latent queries is not described.
+    """
+    layers = [layer for layer in model.layers if layer.kind == "mla"]
+    attention = [group for group in model.groups if group.role == "attention" and group.parameters]
+    if not layers or not attention:
+        return 0, 0, 0
+    each = max(group.size / group.parameters for group in attention)
+    keys = sum(layer.count * (layer.latent_dim + layer.rope_dim) for layer in layers) * model.hidden_size
+    queries = sum(layer.count * layer.latent_dim for layer in layers) * model.hidden_size
+    low, typical, high = (int((keys + queries * rank) * each) for rank in QUERY_RANKS)
+    return low, typical, high
