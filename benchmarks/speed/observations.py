@@ -1,0 +1,219 @@
+"""Published speed measurements as observations: what was run where, and how many seconds it took.
+
+llama.csv and serving.csv were collected before anything was fitted; README.md says what the columns mean. A row becomes
+an observation of one of three kinds: `decode` (seconds of a step that adds a token to one sequence), `serving` (seconds
+between the tokens of each of several sequences, prompts of others read between them) and `prefill` (seconds of reading
+one prompt).
+"""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from assay.answers.cards import Card, card
+from assay.answers.model import answer as read_model
+from assay.answers.narrower import in_format
+from assay.answers.speed import prepared_of
+from assay.errors import AssayError
+from assay.knowledge.catalog.runtimes import kv_format, runtime
+from assay.reason.speed import step
+from assay.reason.speed.shape import Shape, shape_of
+from assay.types.model import Model
+
+FOLDER = Path(__file__).parent
+FILES = ("llama.csv", "serving.csv")
+GIB = 2**30
+NOISE = {"raw": 0.06, "table": 0.08, "prose": 0.12}
+"""Standard deviation of the logarithm that a row of each kind of evidence is taken at."""
+SERVING_NOISE = 0.10
+"""The same for a mean over a whole run, whose statistic is often not stated."""
+MODERN = "2025"
+"""Builds from here on count for the figures; older ones only help to fit."""
+
+Kind = Literal["decode", "serving", "prefill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One measurement, ready to be compared.
+
+    Attributes:
+        id, kind, seconds, noise: see the module.
+        prepared: the model's shape on the place.
+        sequences, prompt, output: tokens (for `decode`, `prompt` is the depth).
+        gpu, runtime, weights, model: ids; group: twins (card, shape, source) that are fitted or tested together.
+        experts: whether the model has routed experts; modern: whether its build is of 2025 or later.
+        row: as it stands in the file.
+    """
+
+    id: str
+    kind: Kind
+    seconds: float
+    noise: float
+    prepared: step.Prepared
+    sequences: float
+    prompt: float
+    output: float
+    gpu: str
+    runtime: str
+    weights: str
+    model: str
+    group: str
+    experts: bool
+    modern: bool
+    row: dict[str, str]
+
+    def contributions(self, factors: list[float]) -> list[float]:
+        """Predicted seconds by factor."""
+        if self.kind == "prefill":
+            return step.prefill(self.prepared, factors, self.prompt)
+        if self.kind == "decode":
+            return step.decode(self.prepared, factors, 1.0, self.prompt + self.output / 2)
+        return step.serving(self.prepared, factors, self.sequences, self.prompt, self.output)
+
+
+def _number(text: str | None) -> float | None:
+    return float(text) if text else None
+
+
+def config_path(name: str) -> str:
+    """What `assay model` reads: a catalogue name, or a configuration kept beside the rows."""
+    if not name.endswith(".json"):
+        return name
+    if name.startswith("memory/"):
+        return str(FOLDER.parent / "memory" / "configs" / name.removeprefix("memory/"))
+    return str(FOLDER / "configs" / name)
+
+
+@cache
+def _model(config: str, weights: str) -> Model:
+    source = config_path(config)
+    model = read_model(source)
+    if weights in ("", model.released_format):
+        return model
+    return in_format(model, source, weights)
+
+
+def _scaled(shape: Shape, stated: float | None, model: Model) -> Shape:
+    """Weights scaled to the bytes that the run itself printed; a recipe's mixture differs between releases."""
+    computed = sum(group.size for group in model.groups)
+    if not stated or not computed:
+        return shape
+    factor = stated / computed
+    return shape._replace(matrices=tuple(each._replace(size=each.size * factor) for each in shape.matrices))
+
+
+@cache
+def _card(gpu: str) -> Card:
+    return card(gpu)
+
+
+@cache
+def _shape(config: str, weights: str, kv: str, stated: float | None) -> tuple[Shape, bool]:
+    model = _model(config, weights)
+    return _scaled(shape_of(model, kv_format(kv)), stated, model), bool(model.experts)
+
+
+def _kv(row: dict[str, str]) -> str:
+    name = {"f16": "fp16", "": "fp16" if row["runtime"] == "llama.cpp" else "bf16", "auto": "bf16"}
+    return name.get(row["kv"].lower(), row["kv"].lower())
+
+
+@cache
+def _prepared(shape: Shape, gpu: str, cards: int, engine: str, power: float | None) -> step.Prepared:
+    found = runtime(engine)
+    return prepared_of(shape, _card(gpu), cards if found.split == "tensor" else 1, found, power)
+
+
+def _prompt_read(prompt: float, seconds: float, sequences: float) -> tuple[Kind, float, float, float, float] | None:
+    return ("prefill", seconds, 1.0, prompt, 0.0) if prompt and sequences <= 1 else None
+
+
+def _asked(row: dict[str, str]) -> tuple[Kind, float, float, float, float] | None:
+    """(kind, seconds, sequences, prompt, output) of a row, or None where it is of no kind that is modelled."""
+    value, quantity = float(row["value"]), row["quantity"]
+    prompt, output = _number(row.get("prompt")) or 0.0, _number(row.get("output")) or 0.0
+    sequences = _number(row.get("concurrency")) or _number(row.get("batch")) or 1.0
+    depth = _number(row.get("depth")) or 0.0
+    if quantity == "decode":
+        if sequences > 1:
+            return "serving", sequences / value, sequences, depth, max(output, 1.0)
+        return "decode", 1.0 / value, 1.0, depth + prompt, output
+    if quantity in ("prefill", "ttft"):
+        read = _prompt_read(prompt, value if quantity == "ttft" else prompt / value, sequences)
+        return None if depth else read
+    each = {"tpot": value, "itl": value, "throughput": sequences / value if output else None}.get(quantity)
+    kind: Kind = "serving" if sequences > 1 else "decode"
+    return None if each is None else (kind, each, sequences, prompt, output)
+
+
+def _modern(row: dict[str, str]) -> bool:
+    return (row.get("built") or row.get("date") or "").removeprefix("post:") >= MODERN
+
+
+def observed(row: dict[str, str]) -> Observation | None:
+    """The observation that a row is; None where it is excluded, of no modelled kind, or its card's bandwidth unknown.
+
+    Raises:
+        AssayError: a name that the catalogue does not know.
+    """
+    if row["excluded"]:
+        return None
+    asked = _asked(row)
+    cards = int(_number(row.get("gpus")) or 1)
+    parallel = int(_number(row.get("tp")) or cards)
+    apart = [(_number(row.get(name)) or 1) > 1 for name in ("pp", "dp")]
+    if asked is None or any(apart) or _card(row["gpu"]).gpu.bandwidth.value is None:
+        return None
+    kind, seconds, sequences, prompt, output = asked
+    stated = _number(row.get("size_gib"))
+    shape, experts = _shape(row["config"], row["weights"], _kv(row), stated * GIB if stated else None)
+    prepared = _prepared(shape, row["gpu"], parallel, row["runtime"], _number(row.get("power_limit_w")))
+    noise = max(NOISE[row["evidence"]], SERVING_NOISE if kind == "serving" else 0.0)
+    return Observation(
+        id=row["id"],
+        kind=kind,
+        seconds=seconds,
+        noise=noise,
+        prepared=prepared,
+        sequences=sequences,
+        prompt=prompt,
+        output=output,
+        gpu=row["gpu"],
+        runtime=row["runtime"],
+        weights=row["weights"],
+        model=row["model"],
+        group=f"{row['gpu']}|{row['config']}|{row['group']}",
+        experts=experts,
+        modern=_modern(row),
+        row=row,
+    )
+
+
+def rows(folder: Path = FOLDER) -> list[dict[str, str]]:
+    """All rows of both files, as they stand."""
+    found = []
+    for name in FILES:
+        path = folder / name
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                found += list(csv.DictReader(file))
+    return found
+
+
+def load(folder: Path = FOLDER) -> tuple[list[Observation], list[tuple[str, str]]]:
+    """Observations, and (row, reason) of those that could not be used though nothing excludes them."""
+    found, left = [], []
+    for row in rows(folder):
+        try:
+            one = observed(row)
+        except AssayError as error:
+            left.append((row["id"], str(error)))
+            continue
+        if one is not None:
+            found.append(one)
+        elif not row["excluded"]:
+            left.append((row["id"], "of no modelled kind, or the card's bandwidth is not known"))
+    return found, left
