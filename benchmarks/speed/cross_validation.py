@@ -16,6 +16,8 @@ from assay.types.speed import Seen
 
 FOLDS = 25
 NOMINAL = 0.8
+ROUGHLY = 1e-5
+"""Tolerance of the fits to all but one fold: they start near their end, and errors are told in percent."""
 FEWEST = 12
 """Residuals below which a stratum is judged with the next wider one."""
 
@@ -53,7 +55,7 @@ def left_out(observations: Sequence[Observation], fold: Callable[[Observation], 
     found = []
     for name in sorted({fold(one) for one in observations}):
         rest = [one for one in observations if fold(one) != name]
-        coefficients = fitted(rest, whole)
+        coefficients = fitted(rest, whole, ROUGHLY)
         cache: dict[tuple[str, str], Seen] = {}
         for one in observations:
             if fold(one) == name:

@@ -6,12 +6,15 @@ own figures move its instruction set's only as far as many rows agree. Residuals
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from math import log
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
 from observations import Observation
 
-from assay.reason.speed.step import factors_of
+from assay.reason.speed.step import Factors, factors_of
 
 BASES = {
     "read": (log(1 / 0.7), 1.0),
@@ -21,6 +24,9 @@ BASES = {
     "layer": (log(10e-6), 1.5),
     "expert_layer": (log(10e-6), 1.5),
     "step": (log(200e-6), 1.5),
+    "each": (log(5e-6), 1.5),
+    "rows": (log(20), 1.0),
+    "mix": (log(0.5), 1.0),
     "pad": (log(16), 1.0),
     "reduce": (log(15e-6), 1.0),
     "ring": (log(1.3), 0.5),
@@ -28,11 +34,11 @@ BASES = {
     "multiply/power": (0.5, 0.5),
 }
 """Prior mean and deviation of each term's own coefficient, in logarithms: a roofline's common sense, and wide."""
-LEVELS = {"read": (0.3, 0.15, 0.08), "multiply": (0.5, 0.3, 0.12), "layer": (0.6, 0.3, 0.15)}
+LEVELS = {"mix": (1.0, 0.5, 0.3), "read": (0.3, 0.15, 0.08), "multiply": (0.5, 0.3, 0.12), "layer": (0.6, 0.3, 0.15)}
 """Deviation of a level's coefficient by how many names it has: one, two, three."""
 WIDE = (0.5, 0.3, 0.15)
 HUBER = 2.0
-TOLERANCE, MOST = 1e-10, 60
+TOLERANCE, STILL, SHORTEST, MOST = 1e-9, 1e-6, 1e-3, 60
 
 
 def prior(name: str) -> tuple[float, float]:
@@ -43,62 +49,112 @@ def prior(name: str) -> tuple[float, float]:
     return 0.0, LEVELS.get(term, WIDE)[min(len(levels), 3) - 1]
 
 
-def names_of(observations: Iterable[Observation]) -> list[str]:
-    """All coefficients that the observations meet, in order."""
-    return sorted({name for one in observations for keys in one.prepared.keys for name, _ in keys})
+def _all_keys(one: Observation) -> Iterable[tuple[str, float]]:
+    yield from (pair for keys in one.prepared.keys for pair in keys)
+    yield from one.prepared.mix
 
 
-def fitted(observations: Sequence[Observation], start: Mapping[str, float] | None = None) -> dict[str, float]:
+@cache
+def _names(one: Observation) -> frozenset[str]:
+    """The coefficients that an observation meets: those of places where it spends time."""
+    start = {name: prior(name)[0] for name, _ in _all_keys(one)}
+    own, waited = one.parts(factors_of(one.prepared, start))
+    spent = [*(map(add, own, waited) if waited else own), sum(waited)]
+    keys = (*one.prepared.keys, one.prepared.mix)
+    return frozenset(name for part, some in zip(spent, keys, strict=True) if part > 0.0 for name, _ in some)
+
+
+def _met(observations: Iterable[Observation]) -> list[str]:
+    return sorted(frozenset().union(*(_names(one) for one in observations)))
+
+
+class _Row(NamedTuple):
+    """An observation with where its coefficients stand: (place of the factor, coefficient, times) as arrays."""
+
+    one: Observation
+    places: np.ndarray
+    names: np.ndarray
+    times: np.ndarray
+
+
+def _indexed(one: Observation, place: Mapping[str, int]) -> _Row:
+    pairs = [
+        (index, place[name], times)
+        for index, keys in enumerate((*one.prepared.keys, one.prepared.mix))
+        for name, times in keys
+        if name in place
+    ]
+    places, names, times = zip(*pairs, strict=True)
+    return _Row(one, np.array(places), np.array(names), np.array(times))
+
+
+def _evaluated(row: _Row, theta: np.ndarray) -> tuple[float, np.ndarray]:
+    """(log of predicted over measured seconds, its derivative by each of the row's coefficients)."""
+    one = row.one
+    sums = np.bincount(row.places, row.times * theta[row.names], minlength=len(one.prepared.keys) + 1)
+    values = np.exp(sums).tolist()
+    own, waited = one.parts(Factors(values[:-1], values[-1]))
+    waiting = sum(waited)
+    parts = np.array([*(map(add, own, waited) if waited else own), waiting])
+    whole = sum(own) + waiting
+    return log(whole / one.seconds), parts[row.places] * row.times / whole
+
+
+def fitted(
+    observations: Sequence[Observation], start: Mapping[str, float] | None = None, tolerance: float = TOLERANCE
+) -> dict[str, float]:
     """The most likely coefficients.
 
     Args:
         observations: what to fit.
         start: where to start; the priors' means where a name is missing.
+        tolerance: share of the loss whose gain is not worth another step.
     """
-    names = names_of(observations)
+    names = _met(observations)
     place = {name: index for index, name in enumerate(names)}
+    rows = [_indexed(one, place) for one in observations]
+    noise = np.array([one.noise for one in observations])
     means = np.array([prior(name)[0] for name in names])
     weights = 1.0 / np.array([prior(name)[1] for name in names]) ** 2
-    begin = start or {}
-    theta = np.array([begin.get(name, mean) for name, mean in zip(names, means, strict=True)])
-    damping, best = 1e-6, np.inf
+    theta = np.array([(start or {}).get(name, mean) for name, mean in zip(names, means, strict=True)])
+    state = _linear(rows, noise, theta, len(names))
+    loss = _loss(state[0], theta, means, weights)
     for _ in range(MOST):
-        gradient, hessian, loss = _normal(observations, names, place, theta)
-        gradient += weights * (theta - means)
-        hessian[np.diag_indices_from(hessian)] += weights + damping
-        loss += 0.5 * float(np.sum(weights * (theta - means) ** 2))
-        move = np.linalg.solve(hessian, -gradient)
-        theta = theta + np.clip(move, -0.7, 0.7)
-        if abs(best - loss) < TOLERANCE * max(1.0, loss) and float(np.max(np.abs(move))) < 1e-7:
+        off, slopes = state
+        pull = np.minimum(1.0, HUBER / np.maximum(np.abs(off), 1e-12))
+        gradient = slopes.T @ (pull * off) + weights * (theta - means)
+        hessian = slopes.T @ (slopes * pull[:, None]) + np.diag(weights)
+        move = np.clip(np.linalg.solve(hessian, -gradient), -1.0, 1.0)
+        scale = 1.0
+        while True:  # a step that does not descend is halved
+            tried = theta + scale * move
+            state = _linear(rows, noise, tried, len(names))
+            after = _loss(state[0], tried, means, weights)
+            if after <= loss or scale < SHORTEST:
+                break
+            scale /= 2
+        gained, theta, loss = loss - after, tried, after
+        if gained < tolerance * max(1.0, loss) or float(np.max(np.abs(scale * move))) < STILL:
             break
-        best = loss
     return dict(zip(names, theta.tolist(), strict=True))
+
+
+def _linear(rows: Sequence[_Row], noise: np.ndarray, theta: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals and their derivatives, in units of each row's noise."""
+    off, slopes = np.zeros(len(rows)), np.zeros((len(rows), count))
+    for index, row in enumerate(rows):
+        off[index], slope = _evaluated(row, theta)
+        np.add.at(slopes[index], row.names, slope)
+    return off / noise, slopes / noise[:, None]
+
+
+def _loss(off: np.ndarray, theta: np.ndarray, means: np.ndarray, weights: np.ndarray) -> float:
+    far = np.abs(off)
+    rows = np.where(far <= HUBER, 0.5 * off * off, HUBER * (far - HUBER / 2))
+    return float(np.sum(rows) + 0.5 * np.sum(weights * (theta - means) ** 2))
 
 
 def residual(one: Observation, coefficients: Mapping[str, float]) -> float:
     """log(predicted / measured seconds)."""
-    return log(sum(one.contributions(factors_of(one.prepared, coefficients))) / one.seconds)
-
-
-def _normal(
-    observations: Sequence[Observation], names: list[str], place: Mapping[str, int], theta: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, float]:
-    coefficients = dict(zip(names, theta.tolist(), strict=True))
-    gradient, hessian, loss = np.zeros(len(names)), np.zeros((len(names), len(names))), 0.0
-    for one in observations:
-        parts = one.contributions(factors_of(one.prepared, coefficients))
-        whole = sum(parts)
-        slope: dict[int, float] = {}
-        for part, keys in zip(parts, one.prepared.keys, strict=True):
-            if part:
-                for name, times in keys:
-                    index = place[name]
-                    slope[index] = slope.get(index, 0.0) + part / whole * times
-        off = log(whole / one.seconds) / one.noise
-        pull = 1.0 if abs(off) <= HUBER else HUBER / abs(off)
-        loss += 0.5 * off * off if abs(off) <= HUBER else HUBER * (abs(off) - HUBER / 2)
-        indices = np.fromiter(slope, dtype=np.intp)
-        values = np.fromiter(slope.values(), dtype=float) / one.noise
-        gradient[indices] += pull * off * values
-        hessian[np.ix_(indices, indices)] += pull * np.outer(values, values)
-    return gradient, hessian, loss
+    own, waited = one.parts(factors_of(one.prepared, coefficients))
+    return log((sum(own) + sum(waited)) / one.seconds)

@@ -7,19 +7,20 @@ one prompt).
 """
 
 import csv
+import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 from assay.answers.cards import Card, card
 from assay.answers.model import answer as read_model
 from assay.answers.narrower import in_format
-from assay.answers.speed import prepared_of
+from assay.answers.speed import multiplies_of, place_of
 from assay.errors import AssayError
 from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.reason.speed import step
-from assay.reason.speed.shape import Shape, shape_of
+from assay.reason.speed.shape import Matrix, Shape, shape_of
 from assay.types.model import Model
 
 FOLDER = Path(__file__).parent
@@ -29,13 +30,15 @@ NOISE = {"raw": 0.06, "table": 0.08, "prose": 0.12}
 """Standard deviation of the logarithm that a row of each kind of evidence is taken at."""
 SERVING_NOISE = 0.10
 """The same for a mean over a whole run, whose statistic is often not stated."""
+NATIVE_MXFP4 = "2025-12"
+"""llama.cpp multiplies MXFP4 by the FP4 units of Blackwell since then (pull request 17906); INT8 before."""
 MODERN = "2025"
 """Builds from here on count for the figures; older ones only help to fit."""
 
 Kind = Literal["decode", "serving", "prefill"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Observation:
     """One measurement, ready to be compared.
 
@@ -65,13 +68,15 @@ class Observation:
     modern: bool
     row: dict[str, str]
 
-    def contributions(self, factors: list[float]) -> list[float]:
-        """Predicted seconds by factor."""
+    def parts(self, factors: step.Factors) -> tuple[list[float], list[float]]:
+        """Predicted seconds by place: of the step itself, and of waiting for others' prompts."""
         if self.kind == "prefill":
-            return step.prefill(self.prepared, factors, self.prompt)
+            return step.prefill(self.prepared, factors, self.prompt), []
+        behind = self.prompt + self.output / 2
+        own = step.decode(self.prepared, factors, self.sequences, behind)
         if self.kind == "decode":
-            return step.decode(self.prepared, factors, 1.0, self.prompt + self.output / 2)
-        return step.serving(self.prepared, factors, self.sequences, self.prompt, self.output)
+            return own, []
+        return own, step.waiting(self.prepared, factors, self.sequences, self.prompt, self.output)
 
 
 def _number(text: str | None) -> float | None:
@@ -121,10 +126,39 @@ def _kv(row: dict[str, str]) -> str:
     return name.get(row["kv"].lower(), row["kv"].lower())
 
 
+def _executed(matrix: Matrix, engine: str, card_: Card, built: str) -> tuple[step.Multiply, ...]:
+    """What multiplies a matrix, as the release of that time did."""
+    if engine == "llama.cpp" and matrix.format == "gguf:MXFP4" and built < NATIVE_MXFP4:
+        matrix = matrix._replace(format="gguf:Q8_0")  # MXFP4 was multiplied as INT8, as Q8_0 still is
+    return multiplies_of(matrix, engine, card_)
+
+
 @cache
-def _prepared(shape: Shape, gpu: str, cards: int, engine: str, power: float | None) -> step.Prepared:
-    found = runtime(engine)
-    return prepared_of(shape, _card(gpu), cards if found.split == "tensor" else 1, found, power)
+def _sources() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(FOLDER.glob("sources_*.toml")):
+        found |= tomllib.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+class Run(NamedTuple):
+    """Where and when something ran: what a place is made of."""
+
+    gpu: str
+    cards: int
+    engine: str
+    power: float | None
+    built: str
+    micro_batch: int | None
+
+
+@cache
+def _prepared(shape: Shape, run: Run) -> step.Prepared:
+    found, device = runtime(run.engine), _card(run.gpu)
+    place = place_of(device, run.cards if found.split == "tensor" else 1, found, run.power)
+    place = place._replace(era="old" if run.built and run.built < MODERN else "", chunk=run.micro_batch or place.chunk)
+    executed = [_executed(matrix, run.engine, device, run.built) for matrix in shape.matrices]
+    return step.prepare(shape, place, executed)
 
 
 def _prompt_read(prompt: float, seconds: float, sequences: float) -> tuple[Kind, float, float, float, float] | None:
@@ -149,8 +183,8 @@ def _asked(row: dict[str, str]) -> tuple[Kind, float, float, float, float] | Non
     return None if each is None else (kind, each, sequences, prompt, output)
 
 
-def _modern(row: dict[str, str]) -> bool:
-    return (row.get("built") or row.get("date") or "").removeprefix("post:") >= MODERN
+def _built(row: dict[str, str]) -> str:
+    return (row.get("built") or row.get("date") or "").removeprefix("post:")
 
 
 def observed(row: dict[str, str]) -> Observation | None:
@@ -170,7 +204,15 @@ def observed(row: dict[str, str]) -> Observation | None:
     kind, seconds, sequences, prompt, output = asked
     stated = _number(row.get("size_gib"))
     shape, experts = _shape(row["config"], row["weights"], _kv(row), stated * GIB if stated else None)
-    prepared = _prepared(shape, row["gpu"], parallel, row["runtime"], _number(row.get("power_limit_w")))
+    run = Run(
+        row["gpu"],
+        parallel,
+        row["runtime"],
+        _number(row.get("power_limit_w")),
+        _built(row),
+        _sources()[row["source"]].get("micro_batch"),
+    )
+    prepared = _prepared(shape, run)
     noise = max(NOISE[row["evidence"]], SERVING_NOISE if kind == "serving" else 0.0)
     return Observation(
         id=row["id"],
@@ -187,7 +229,7 @@ def observed(row: dict[str, str]) -> Observation | None:
         model=row["model"],
         group=f"{row['gpu']}|{row['config']}|{row['group']}",
         experts=experts,
-        modern=_modern(row),
+        modern=_built(row) >= MODERN,
         row=row,
     )
 

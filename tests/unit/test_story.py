@@ -7,7 +7,7 @@ import pytest
 from assay.answers import story
 from assay.cli.main import main
 from assay.errors import UsageError
-from assay.reason.speed.roofline import touched_bytes
+from assay.reason.speed.shape import group_bytes
 
 WORKSTATION = ("RTX PRO 6000 Blackwell Workstation Edition",)
 MODELS = ("Qwen3-30B-A3B", "gpt-oss-120b", "Qwen3-8B")
@@ -18,8 +18,9 @@ MODELS = ("Qwen3-30B-A3B", "gpt-oss-120b", "Qwen3-8B")
 def test_the_stations_read_what_the_roofline_reads(model: str, runtime: str) -> None:
     """Summed over the stations, a step reads what the speed estimate counts, at batch 1 and at 64."""
     told = story.answer(model, WORKSTATION, runtime, None)
-    assert told.one.value == pytest.approx(touched_bytes(told.found.model, 1))
-    assert told.many.value == pytest.approx(touched_bytes(told.found.model, 64))
+    model = told.found.model
+    for sequences, figure in ((1, told.one), (64, told.many)):
+        assert figure.value == pytest.approx(sum(group_bytes(model, group, sequences) for group in model.groups))
 
 
 def test_a_table_that_is_looked_up_is_not_read() -> None:

@@ -1,7 +1,7 @@
 """What was asked of a verdict: cards, workload, KV format, runtime; each default in one place."""
 
 from itertools import product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from assay.answers.cards import Card, card
 from assay.errors import UnknownGpu, UsageError
@@ -22,10 +22,13 @@ MAX_COLUMNS = 40
 """Candidates of several ambiguous cards multiply; beyond this many columns the question is too vague to fork."""
 
 
+Drawing = Literal["memory", "speed"]
+
+
 class CheckRequest(NamedTuple):
     """What was asked, as the user wrote it; `gpus` are queries such as `2x RTX 4090` or `A + B`.
 
-    `picture` asks for what a drawing of the memory shows besides the plan.
+    `picture` asks for what a drawing shows besides the page: of `memory`, or of `speed`.
     """
 
     model: str
@@ -37,7 +40,7 @@ class CheckRequest(NamedTuple):
     concurrency: int = 1
     adapters: int = 0
     offload: bool = False
-    picture: bool = False
+    picture: Drawing | None = None
 
 
 class CardCount(NamedTuple):

@@ -1,29 +1,26 @@
 """Does this model fit this card as released, how far, and how fast: the question most people come with."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from assay.answers.advice import advice, warnings
 from assay.answers.asked import CardCount, CheckRequest, columns_of, default_runtime, kv_of, workload_of
-from assay.answers.cards import Card
 from assay.answers.judged import judged, memory_of
 from assay.answers.model import answer as read_model
 from assay.answers.narrower import in_format
 from assay.answers.refusals import absent
+from assay.answers.speed import curves, predicted
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
-from assay.knowledge.catalog.runtimes import runtime, term
+from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.deploy.adapters import slot
 from assay.reason.memory.fit import Setting
-from assay.reason.peaks import dense_peak
-from assay.reason.speed.roofline import CardSpeed, Efficiency, cards_together, nothing, predict
 from assay.types.execution import AttentionPath
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
-from assay.types.picture import MemoryPicture
+from assay.types.picture import MemoryPicture, SpeedPicture
 from assay.types.plan import Fit, GroupExecution, Prediction, Verdict, Workload
-from assay.types.quantity import Quantity, derive, unknown
+from assay.types.quantity import derive
 from assay.types.runtime import KvFormat, Runtime
 
 SLOTTED, DEFAULT_RANK = "vllm", 16
@@ -42,6 +39,7 @@ class CheckResult(NamedTuple):
     advice: tuple[Message, ...]
     launch: str | None
     picture: MemoryPicture | None = None
+    curves: SpeedPicture | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -69,52 +67,7 @@ class CheckAnswer(NamedTuple):
 
     def undrawn(self) -> "CheckAnswer":
         """The same answer without what a drawing needs."""
-        return self._replace(results=tuple(result._replace(picture=None) for result in self.results))
-
-
-def _slowest(figures: list[Quantity]) -> Quantity:
-    """The lowest figure, counted at its lower end: of a card that shows itself as two devices, one."""
-    slowest = min(figures, key=lambda figure: figure.lowest or 0.0)
-    return replace(slowest, value=slowest.lowest, low=None, high=None) if slowest.value is not None else slowest
-
-
-def _device_peak(card: Card) -> Quantity | None:
-    """The 16-bit peak of one device: of a product that shows itself as two, its share by memory."""
-    peak = dense_peak(card.peaks, "bf16") or dense_peak(card.peaks, "fp16")
-    sold, shown = card.gpu.memory_sold.value, card.gpu.memory_driver.value
-    if peak is None or not sold or not shown or shown > sold * 0.6:
-        return peak
-    devices = round(sold / shown)
-    formula = "published peak / devices that the product shows itself as"
-    return derive(peak.unit, formula, [("published peak", peak)], lambda whole: whole / devices)
-
-
-def _card_speed(column: tuple[CardCount, ...], count: int) -> CardSpeed:
-    peaks = [_device_peak(entry.card) for entry in column]
-    known = [peak for peak in peaks if peak is not None]
-    return CardSpeed(
-        bandwidth=_slowest([entry.card.gpu.bandwidth for entry in column]),
-        peak=_slowest(known) if len(known) == len(peaks) else unknown("FLOP/s", message("unknown.peak")),
-        cards=cards_together(count, term("speed_term", "parallel_gain")),
-    )
-
-
-def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> Prediction:
-    """The prediction; a model that does not fit has no speed on these cards."""
-    if answer.verdict == "no":
-        refused = any(reason.code in ("check.raises", "check.kv_raises") for reason in answer.reasons)
-        return nothing(message("unknown.does_not_run" if refused else "unknown.does_not_fit"))
-    count = sum(entry.number for entry in column)
-    efficiency = Efficiency(
-        term("speed_term", "decode_efficiency"),
-        term("speed_term", "prefill_efficiency"),
-        term("speed_term", "layer_cost"),
-    )
-    cached = (answer.memory.kv.value or 0.0) * count
-    # Whole layers on each card work one card after the other.
-    together = count if engine.split == "tensor" else 1
-    card_speed = _card_speed(column, together)
-    return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
+        return self._replace(results=tuple(result._replace(picture=None, curves=None) for result in self.results))
 
 
 def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> MemoryPicture:
@@ -138,7 +91,7 @@ def result_of(  # noqa: PLR0913 -- a request with all that was made of it
     """The answer for one set of cards; what to give up takes many more plans and is left out where nobody reads it."""
     found = judged(request, model, engine, kv, workload, column)
     answer, setting = found.fit, found.setting
-    speed = _speed(setting.model, engine, workload, answer, column)
+    speed = predicted(setting, workload, answer, column)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     # A command without the adapters' folders would not be the one that was planned for.
     runs = answer.verdict == "yes" and not request.adapters and not any(absent(setting, each) for each in column)
@@ -151,7 +104,8 @@ def result_of(  # noqa: PLR0913 -- a request with all that was made of it
         reasons=(*answer.reasons, *warnings(request, setting, column)),
         advice=advice(request, model, setting, workload, answer, column) if advised else (),
         launch=line(request, setting, workload, slots) if runs else None,
-        picture=_picture(setting, workload, answer, column) if request.picture else None,
+        picture=_picture(setting, workload, answer, column) if request.picture == "memory" else None,
+        curves=curves(setting, workload, answer, column) if request.picture == "speed" else None,
     )
 
 

@@ -7,7 +7,7 @@ from assay.answers.asked import CheckRequest
 from assay.answers.check import CheckAnswer, CheckResult
 from assay.errors import UsageError
 from assay.reason.execution import BATCH_MANY, BATCH_ONE
-from assay.reason.speed.roofline import group_bytes
+from assay.reason.speed.shape import group_bytes
 from assay.types.message import message
 from assay.types.model import Role, TensorGroup
 from assay.types.plan import GroupExecution

@@ -7,7 +7,7 @@ the values are *right* is the tests' business (`tests/knowledge`).
 Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/*.toml`, `pci/*.toml`,
 `generated/*.json` (written by programs in `tools/`) and one file for each further table (`amd_probes.toml`,
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
-`architectures.toml`, `attention.toml`, `memory_terms.toml`, `speed_terms.toml`, `training.toml`,
+`architectures.toml`, `attention.toml`, `memory_terms.toml`, `training.toml`,
 `kv_formats.toml`, `launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
 `log_causes.toml`, `log_kernels.toml`). CONTRIBUTING.md describes the entries.
 """
@@ -56,7 +56,6 @@ SINGLE_TABLES = {
     "runtimes.toml": "runtime",
     "architectures.toml": "architecture",
     "memory_terms.toml": "memory_term",
-    "speed_terms.toml": "speed_term",
     "training.toml": "training_term",
     "kv_formats.toml": "kv_format",
     "launch.toml": "launch",

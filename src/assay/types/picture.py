@@ -1,9 +1,10 @@
-"""What a drawing of a card's memory shows beyond the plan: weights by role, each card's own room, the frontier."""
+"""What drawings show beyond the page: of memory the weights by role and the frontier, of speed its curves and roofs."""
 
 from typing import NamedTuple
 
 from assay.types.model import Role
 from assay.types.quantity import Quantity
+from assay.types.speed import SpeedKind
 
 
 class WeightShare(NamedTuple):
@@ -41,3 +42,50 @@ class MemoryPicture(NamedTuple):
     cards: tuple[CardRoom, ...]
     weights: tuple[WeightShare, ...]
     frontier: tuple[Step, ...]
+
+
+class Load(NamedTuple):
+    """Tokens a second of all sequences, and seconds between the tokens of each, at so many sequences at once."""
+
+    sequences: int
+    throughput: Quantity
+    between: Quantity
+
+
+class Depth(NamedTuple):
+    """Seconds between tokens with so many tokens behind each sequence, and of reading a prompt of as many."""
+
+    context: int
+    between: Quantity
+    first: Quantity
+
+
+class Roof(NamedTuple):
+    """The rate that one number format's units reach at best, FLOP/s; below its ridge the bandwidth is the roof."""
+
+    number: str
+    rate: float
+
+
+class RoofPoint(NamedTuple):
+    """A step on the roofline: operations for a byte, and operations a second; `tokens` of the step."""
+
+    kind: SpeedKind
+    tokens: int
+    intensity: float
+    rate: Quantity
+
+
+class SpeedPicture(NamedTuple):
+    """What the speed of one set of cards is drawn from.
+
+    Attributes:
+        loads: by rising number of sequences; depths: by rising context; none that does not fit.
+        bandwidth: B/s of all cards; roofs: of the formats that are multiplied; points: of this model.
+    """
+
+    loads: tuple[Load, ...]
+    depths: tuple[Depth, ...]
+    bandwidth: float
+    roofs: tuple[Roof, ...]
+    points: tuple[RoofPoint, ...]

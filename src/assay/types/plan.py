@@ -67,7 +67,10 @@ class Fit(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A speed estimate; every figure is an interval."""
+    """A speed estimate; every figure is an interval.
+
+    `throughput` is of all sequences while finished ones are replaced at once, prompts read between their tokens.
+    """
 
     prefill: Quantity
     decode_per_sequence: Quantity
@@ -75,6 +78,7 @@ class Prediction(NamedTuple):
     ttft_unloaded: Quantity
     itl: Quantity
     bound: Bound | None
+    throughput: Quantity
 
 
 class GroupExecution(NamedTuple):

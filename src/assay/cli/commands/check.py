@@ -1,5 +1,7 @@
 """`assay check`: does a model fit, how far, how fast, and what executes."""
 
+from typing import Literal
+
 import click
 
 from assay.cli.defaults import default_cards
@@ -9,7 +11,7 @@ from assay.cli.options import common, planned
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
 
-CHARTS = ("memory",)
+CHARTS = ("memory", "speed")
 
 
 @click.command(cls=SpokenCommand, help="help.check")
@@ -38,7 +40,7 @@ def check(  # noqa: PLR0917 -- click passes by name
     concurrency: int,
     adapters: int,
     offload: bool,
-    chart: str | None,
+    chart: Literal["memory", "speed"] | None,
     svg: str | None,
 ) -> int:
     """The verdict for each set of cards."""
@@ -55,7 +57,7 @@ def check(  # noqa: PLR0917 -- click passes by name
         concurrency=concurrency,
         adapters=adapters,
         offload=offload,
-        picture=chart is not None or svg is not None,
+        picture=chart or ("memory" if svg is not None else None),
     )
     if svg is None:
         found = answer(request)

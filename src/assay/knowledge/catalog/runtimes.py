@@ -183,7 +183,7 @@ def kv_format(name: str) -> KvFormat:
 
 
 def term(kind: str, name: str) -> Quantity:
-    """A general term of the memory plan (`memory_term`) or the roofline (`speed_term`)."""
+    """A general term of the memory plan (`memory_term`)."""
     body = store.entry(kind, name)
     if body is None:  # a checkout whose data lacks a term is a bug of the data, not of the user
         raise KeyError(name)

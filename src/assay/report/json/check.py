@@ -64,6 +64,7 @@ class SpeedBody(TypedDict):
     decode_total: Q
     ttft_unloaded: Q
     itl: Q
+    throughput: Q
     bound: Literal["bandwidth", "compute", "overhead", "communication", "host"] | None
 
 

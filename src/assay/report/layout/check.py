@@ -32,6 +32,7 @@ REACH: tuple[Part, ...] = (
 SPEED: tuple[Part, ...] = (
     ("row.decode_per_sequence", lambda r: r.speed.decode_per_sequence),
     ("row.decode_total", lambda r: r.speed.decode_total),
+    ("row.throughput", lambda r: r.speed.throughput),
     ("row.prefill", lambda r: r.speed.prefill),
     ("row.ttft", lambda r: r.speed.ttft_unloaded),
 )
@@ -41,7 +42,7 @@ def _speed(answer: CheckAnswer) -> tuple[Part, ...]:
     """The rows of speed; one sequence has one decode figure."""
     if answer.workload.concurrency > 1:
         return SPEED
-    return (("row.decode", SPEED[0][1]), *SPEED[2:])
+    return (("row.decode", SPEED[0][1]), *SPEED[3:])
 
 
 def cards_name(cards: tuple[CardCount, ...]) -> str:
@@ -244,6 +245,11 @@ def _sources(answer: CheckAnswer) -> Notes:
 
 def _chart(answer: CheckAnswer) -> Chart | None:
     """The drawing, where one was asked for."""
+    curves = [(cards_name(result.cards), result.curves) for result in answer.results if result.curves]
+    if curves:
+        from assay.report.chart.speed import speed_chart  # noqa: PLC0415 -- few ask for it
+
+        return speed_chart(curves, answer.workload)
     if not any(result.picture for result in answer.results):
         return None
     from assay.report.chart.memory import memory_chart  # noqa: PLC0415 -- few ask for it
