@@ -91,7 +91,7 @@ def folder_of(installed: str | None) -> Path:
         spec = importlib.util.find_spec(PACKAGE)
     except metadata.PackageNotFoundError as absent:
         raise SystemExit(
-            "aiconfigurator-core is not installed: pip install aiconfigurator-core==0.12.0, or --tables"
+            f"aiconfigurator-core is not installed: pip install aiconfigurator-core=={VERSION}"
         ) from absent
     if found != VERSION:
         raise SystemExit(f"aiconfigurator-core {found} is installed, the tables are those of {VERSION}")
