@@ -12,6 +12,7 @@ from operator import add
 from typing import NamedTuple
 
 import numpy as np
+from kernel_priors import Linear, kernel_rows
 from observations import Observation
 
 from assay.reason.speed.step import Factors, factors_of
@@ -64,8 +65,9 @@ def _names(one: Observation) -> frozenset[str]:
     return frozenset(name for part, some in zip(spent, keys, strict=True) if part > 0.0 for name, _ in some)
 
 
-def _met(observations: Iterable[Observation]) -> list[str]:
-    return sorted(frozenset().union(*(_names(one) for one in observations)))
+def _met(observations: Iterable[Observation], linear: Iterable[Linear]) -> list[str]:
+    told = frozenset(name for row in linear for name, _ in row.keys)
+    return sorted(told.union(*(_names(one) for one in observations)))
 
 
 class _Row(NamedTuple):
@@ -100,6 +102,22 @@ def _evaluated(row: _Row, theta: np.ndarray) -> tuple[float, np.ndarray]:
     return log(whole / one.seconds), parts[row.places] * row.times / whole
 
 
+class _Known(NamedTuple):
+    """What the kernel tables say: slopes x coefficients = values, in units of each row's noise."""
+
+    slopes: np.ndarray
+    values: np.ndarray
+
+
+def _arranged(linear: Sequence[Linear], place: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    slopes, values = np.zeros((len(linear), len(place))), np.zeros(len(linear))
+    for index, row in enumerate(linear):
+        for name, times in row.keys:
+            slopes[index, place[name]] += times / row.noise
+        values[index] = row.value / row.noise
+    return slopes, values
+
+
 def fitted(
     observations: Sequence[Observation], start: Mapping[str, float] | None = None, tolerance: float = TOLERANCE
 ) -> dict[str, float]:
@@ -110,26 +128,31 @@ def fitted(
         start: where to start; the priors' means where a name is missing.
         tolerance: share of the loss whose gain is not worth another step.
     """
-    names = _met(observations)
+    linear = kernel_rows()
+    names = _met(observations, linear)
     place = {name: index for index, name in enumerate(names)}
     rows = [_indexed(one, place) for one in observations]
     noise = np.array([one.noise for one in observations])
     means = np.array([prior(name)[0] for name in names])
     weights = 1.0 / np.array([prior(name)[1] for name in names]) ** 2
+    known = _Known(*_arranged(linear, place))
     theta = np.array([(start or {}).get(name, mean) for name, mean in zip(names, means, strict=True)])
     state = _linear(rows, noise, theta, len(names))
-    loss = _loss(state[0], theta, means, weights)
+    loss = _loss(state[0], theta, means, weights, known)
     for _ in range(MOST):
         off, slopes = state
         pull = np.minimum(1.0, HUBER / np.maximum(np.abs(off), 1e-12))
-        gradient = slopes.T @ (pull * off) + weights * (theta - means)
+        told = known.slopes @ theta - known.values
+        firmly = np.minimum(1.0, HUBER / np.maximum(np.abs(told), 1e-12))
+        gradient = slopes.T @ (pull * off) + known.slopes.T @ (firmly * told) + weights * (theta - means)
         hessian = slopes.T @ (slopes * pull[:, None]) + np.diag(weights)
+        hessian += known.slopes.T @ (known.slopes * firmly[:, None])
         move = np.clip(np.linalg.solve(hessian, -gradient), -1.0, 1.0)
         scale = 1.0
         while True:  # a step that does not descend is halved
             tried = theta + scale * move
             state = _linear(rows, noise, tried, len(names))
-            after = _loss(state[0], tried, means, weights)
+            after = _loss(state[0], tried, means, weights, known)
             if after <= loss or scale < SHORTEST:
                 break
             scale /= 2
@@ -148,10 +171,14 @@ def _linear(rows: Sequence[_Row], noise: np.ndarray, theta: np.ndarray, count: i
     return off / noise, slopes / noise[:, None]
 
 
-def _loss(off: np.ndarray, theta: np.ndarray, means: np.ndarray, weights: np.ndarray) -> float:
+def _huber(off: np.ndarray) -> float:
     far = np.abs(off)
-    rows = np.where(far <= HUBER, 0.5 * off * off, HUBER * (far - HUBER / 2))
-    return float(np.sum(rows) + 0.5 * np.sum(weights * (theta - means) ** 2))
+    return float(np.sum(np.where(far <= HUBER, 0.5 * off * off, HUBER * (far - HUBER / 2))))
+
+
+def _loss(off: np.ndarray, theta: np.ndarray, means: np.ndarray, weights: np.ndarray, known: _Known) -> float:
+    held = 0.5 * float(np.sum(weights * (theta - means) ** 2))
+    return _huber(off) + _huber(known.slopes @ theta - known.values) + held
 
 
 def residual(one: Observation, coefficients: Mapping[str, float]) -> float:

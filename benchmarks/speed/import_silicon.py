@@ -18,8 +18,8 @@ from typing import NamedTuple
 from serving_rows import PATH, Row, impossible
 
 SOURCE = "aiconfigurator-silicon"
-FIRST = 1001
-KEPT_OF_GROUP = 14
+FIRST = 5001
+KEPT_OF_GROUP = 10
 LARGEST_NODE = 8
 RUNTIME = {"trtllm": "tensorrt-llm", "vllm": "vllm", "sglang": "sglang"}
 CARD = {

@@ -27,6 +27,8 @@ STATISTICS = ("mean", "median", "p99", "not stated")
 EVIDENCE = ("raw", "table", "prose")
 SLACK = 1.05
 """How far a row may lie above a peak of the data sheet before it is impossible: clocks above the rated one."""
+UNEVEN = 1.25
+"""How far a total may exceed sequences / mean time per token: the mean weighs short requests like long ones."""
 WHOLE = ("gpus", "tp", "pp", "dp", "ep")
 OPTIONAL = ("power_limit_w", "concurrency", "prompt", "output")
 
@@ -209,7 +211,7 @@ def contradictions(rows: Iterable[Row]) -> dict[str, str]:
         if total is None or each is None or total.concurrency is None:
             continue
         most = total.concurrency / each.value
-        if total.value > 1.1 * most:
+        if total.value > UNEVEN * most:
             found[total.id] = f"{total.value:g} token/s of {total.concurrency} sequences at {each.value:g} s a token"
     return found
 
