@@ -1,6 +1,6 @@
 """Which half of the cases is open and which stays sealed: decided by the hash of a group, so that no twin crosses.
 
-python benchmarks/outcomes/split.py
+python benchmarks/outcomes/halves.py
 
 It prints sizes only. The sealed half is not looked at before the decisions are written (README.md).
 """
