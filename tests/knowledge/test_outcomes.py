@@ -1,11 +1,9 @@
 """The published cases: every row obeys the rule, names what the catalogue knows, and no group crosses the split."""
 
 import csv
-import importlib.util
 import sys
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -16,22 +14,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS / "outcomes"))
 
 import cases as cases_module  # noqa: E402  (benchmarks are scripts, not a package)
+import halves as halves_module  # noqa: E402
 from cases import Case, CaseError, case_of, load, usable  # noqa: E402
 
 LEAST_USABLE = {"speed": 60, "refused": 30, "fit": 40, "quality": 10}
-
-
-def _split_module() -> ModuleType:
-    """split.py by its path: another folder of benchmarks has a module of the same name."""
-    spec = importlib.util.spec_from_file_location("outcomes_split", BENCHMARKS / "outcomes" / "split.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-split_module = _split_module()
 
 
 @pytest.fixture(scope="module")
@@ -132,16 +118,16 @@ def test_an_id_is_used_once(cells: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_no_group_crosses_the_split(cases: tuple[Case, ...]) -> None:
-    halves = split_module.split(cases)
+    halves = halves_module.split(cases)
     assert {case.group for case in halves.open} & {case.group for case in halves.sealed} == set()
     assert len(halves.open) + len(halves.sealed) == len(cases)
 
 
 def test_the_side_of_a_group_is_the_last_bit_of_its_sha256() -> None:
-    assert [group for group in "abcdef" if split_module.is_open(group)] == ["c", "d", "e"]
+    assert [group for group in "abcdef" if halves_module.is_open(group)] == ["c", "d", "e"]
 
 
 def test_each_half_has_its_share_of_each_kind(cases: tuple[Case, ...]) -> None:
-    for half in split_module.split(usable(cases)):
+    for half in halves_module.split(usable(cases)):
         found = Counter(case.kind for case in half)
         assert all(found[kind] >= least / 3 for kind, least in LEAST_USABLE.items()), found

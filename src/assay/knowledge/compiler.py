@@ -9,7 +9,7 @@ Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
 `architectures.toml`, `attention.toml`, `memory_terms.toml`, `training.toml`,
 `kv_formats.toml`, `launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
-`log_causes.toml`, `log_kernels.toml`). CONTRIBUTING.md describes the entries.
+`log_causes.toml`, `log_kernels.toml`, `market/*.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -39,8 +39,11 @@ UNITS: dict[str, tuple[str, float]] = {
     "tops": ("OP/s", 1e12),
     "count": ("", 1),
     "ratio": ("ratio", 1),
+    "days": ("s", 86400),
     "seconds": ("s", 1),
     "microseconds": ("s", 1e-6),
+    "usd": ("USD", 1),
+    "usd_per_h": ("USD/h", 1),
 }
 VENDOR_KINDS = frozenset({"vendor-document", "vendor-code"})
 COMPILER_KIND = "compiler-output"
@@ -65,6 +68,9 @@ SINGLE_TABLES = {
     "log_rows.toml": "log_row",
     "log_causes.toml": "log_cause",
     "log_kernels.toml": "log_kernel",
+    "market/prices.toml": "offer",
+    "market/roadmap.toml": "announcement",
+    "market/ageing.toml": "price_ageing",
 }
 
 
