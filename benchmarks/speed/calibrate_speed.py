@@ -20,6 +20,7 @@ from observations import FOLDER, Observation, load
 
 TARGET = FOLDER.parents[1] / "src" / "assay" / "knowledge" / "data" / "generated"
 FIT, ROWS = TARGET / "speed_fit.json", TARGET / "speed_rows.json"
+SOURCES = TARGET.parent / "sources" / "speed.toml"
 GENERATOR = "benchmarks/speed/calibrate_speed.py"
 KINDS, SEEN, TRAITS = (
     ("decode", "serving", "prefill"),
@@ -101,20 +102,37 @@ def _sources() -> dict[str, dict[str, Any]]:
     return found
 
 
+def source_entries(observations: list[Observation]) -> str:
+    """The rows' sources as the catalogue lists sources."""
+    sources, lines = _sources(), [f"# Written by {GENERATOR} from benchmarks/speed/sources_*.toml; do not edit."]
+    for name in sorted({one.row["source"] for one in observations}):
+        entry = sources[name]
+        lines += ["", f"[speed-{name}]", f"title = {json.dumps(entry['title'], ensure_ascii=False)}"]
+        lines += [f"url = {json.dumps(entry['url'])}", 'kind = "measurement"']
+    return "\n".join(lines) + "\n"
+
+
+def touched(one: Observation) -> float:
+    """Bytes of weights that a step of one token reads."""
+    shape = one.prepared.shape
+    share = shape.chosen / shape.experts if shape.experts else 1.0
+    return sum(each.size * (share if each.kind == "experts" else 1.0) for each in shape.matrices)
+
+
 def row_entries(observations: list[Observation]) -> dict[str, Any]:
     """The rows by card, each with the place of its source in the card's list."""
-    sources, cards = _sources(), defaultdict(list)
+    cards = defaultdict(list)
     for one in observations:
         cards[one.gpu].append(one)
     entries = {}
     for gpu, some in sorted(cards.items()):
         cited = sorted({one.row["source"] for one in some})
         entries[gpu] = {
-            "sources": [[sources[name]["title"], sources[name]["url"]] for name in cited],
+            "cited": [f"speed-{name}" for name in cited],
             "rows": [
                 [
                     *(one.id, one.gpu, one.runtime, one.row["version"], one.model, one.weights, one.kind),
-                    *(one.sequences, one.prompt, one.output, float(f"{one.seconds:.6g}")),
+                    *(one.sequences, one.prompt, one.output, float(f"{one.seconds:.6g}"), round(touched(one))),
                     cited.index(one.row["source"]),
                 ]
                 for one in some
@@ -160,15 +178,19 @@ def main() -> int:
     check = parser.parse_args().check
     observations, _ = load()
     made, entries = document(observations), row_entries(observations)
+    cited = source_entries(observations)
     if check:
         shipped = json.loads(FIT.read_text(encoding="utf-8"))["entries"]["fit"]
         found = differences(shipped, made)
         if ROWS.read_text(encoding="utf-8") != _text("speed_row", entries):
             found.append(ROWS.name)
+        if SOURCES.read_text(encoding="utf-8") != cited:
+            found.append(SOURCES.name)
         print(f"{len(made['coefficients'])} coefficients compared, {len(found)} differences", *found[:10], sep="\n")
         return 1 if found else 0
     FIT.write_text(_text("speed_fit", {"fit": made}), encoding="utf-8")
     ROWS.write_text(_text("speed_row", entries), encoding="utf-8")
+    SOURCES.write_text(cited, encoding="utf-8")
     print(f"{len(observations)} observations, {len(made['coefficients'])} coefficients")
     return 0
 

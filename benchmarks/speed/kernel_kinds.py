@@ -29,7 +29,7 @@ from assay.reason.speed.kernels import (
     matrix_seconds,
     prefill_seconds,
 )
-from assay.reason.speed.roofline import distinct_experts
+from assay.reason.speed.shape import distinct_experts
 from assay.types.kernels import (
     Attention,
     Collective,

@@ -2,8 +2,8 @@
 
     python benchmarks/speed/speed_errors.py [--markdown] [--worst N]
 
-MAPE of tokens a second for decode and prefill, of seconds between tokens for serving. `group` leaves out twins (same card,
-model shape and source), `card` leaves out the card. Coverage: the share of rows inside the 80 % interval that the
+MAPE of tokens a second for decode and prefill, of seconds between tokens for serving. `group` leaves out twins (same
+card, model shape and source), `card` leaves out the card. Coverage: the share of rows inside the 80 % interval that the
 other folds of their stratum give. Peers: all bytes at 0.55 of the bandwidth; the median efficiency of the other folds;
 aiconfigurator where it is installed and answers. Exit 1 where a figure that the project promises is missed.
 """
@@ -119,7 +119,8 @@ def strata(rows: Iterable[Left]) -> dict[str, list[Left]]:
 def table(title: str, rows: Sequence[Left], twin: Callable[[Left], str], *, markdown: bool) -> tuple[int, int]:
     """Print one way of leaving out; returns (inside, counted) of all strata."""
     head = ("stratum", "rows", "MAPE", "median", "bias", "in 80 %", f"{CONSTANT} of bandwidth", "median share")
-    lines, inside, counted = [head], 0, 0
+    lines: list[tuple[str, ...]] = [head]
+    inside = counted = 0
     for name, some in strata(rows).items():
         own = cell((left.one, left.residual) for left in some)
         within, of = covered(some, twin)

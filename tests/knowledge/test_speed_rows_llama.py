@@ -20,8 +20,8 @@ from assay.types.model import Model
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 MEMORY = SPEED.parent / "memory" / "configs"
 GIB = 2**30
-COLUMNS = """id group gpu gpus power_limit_w host runtime version built model config weights size_gib parameters_b kv quantity
-prompt depth output batch value spread unit flash_attention offload evidence source quote excluded"""
+COLUMNS = """id group gpu gpus power_limit_w host runtime version built model config weights size_gib parameters_b kv
+quantity prompt depth output batch value spread unit flash_attention offload evidence source quote excluded"""
 ALWAYS = "id group gpu gpus runtime model weights quantity value unit evidence source"
 WHOLE = ("gpus", "prompt", "depth", "output", "batch")
 RUNTIMES = ("llama.cpp", "ik_llama.cpp", "mlx", "exllama")

@@ -28,7 +28,8 @@ Drawing = Literal["memory", "speed"]
 class CheckRequest(NamedTuple):
     """What was asked, as the user wrote it; `gpus` are queries such as `2x RTX 4090` or `A + B`.
 
-    `picture` asks for what a drawing shows besides the page: of `memory`, or of `speed`.
+    `picture` asks for what a drawing shows besides the page: of `memory`, or of `speed`; `explained`
+    asks for the nearest measurements.
     """
 
     model: str
@@ -41,6 +42,7 @@ class CheckRequest(NamedTuple):
     adapters: int = 0
     offload: bool = False
     picture: Drawing | None = None
+    explained: bool = False
 
 
 class CardCount(NamedTuple):

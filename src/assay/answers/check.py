@@ -8,7 +8,7 @@ from assay.answers.judged import judged, memory_of
 from assay.answers.model import answer as read_model
 from assay.answers.narrower import in_format
 from assay.answers.refusals import absent
-from assay.answers.speed import curves, predicted
+from assay.answers.speed import curves, nearest, predicted
 from assay.answers.starting import line
 from assay.errors import MissingKnowledge
 from assay.knowledge.catalog.runtimes import runtime
@@ -22,6 +22,7 @@ from assay.types.picture import MemoryPicture, SpeedPicture
 from assay.types.plan import Fit, GroupExecution, Prediction, Verdict, Workload
 from assay.types.quantity import derive
 from assay.types.runtime import KvFormat, Runtime
+from assay.types.speed import Neighbour
 
 SLOTTED, DEFAULT_RANK = "vllm", 16
 """The runtime whose slots for adapters are known, and the rank that it keeps room for unless it is told another."""
@@ -40,6 +41,7 @@ class CheckResult(NamedTuple):
     launch: str | None
     picture: MemoryPicture | None = None
     curves: SpeedPicture | None = None
+    nearest: tuple[Neighbour, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -105,6 +107,7 @@ def result_of(  # noqa: PLR0913 -- a request with all that was made of it
         advice=advice(request, model, setting, workload, answer, column) if advised else (),
         launch=line(request, setting, workload, slots) if runs else None,
         picture=_picture(setting, workload, answer, column) if request.picture == "memory" else None,
+        nearest=nearest(setting, column[0].card) if speed.seen and request.explained else (),
         curves=curves(setting, workload, answer, column) if request.picture == "speed" else None,
     )
 

@@ -1,12 +1,12 @@
 """How fast a model runs on cards: where it runs as the speed model wants it, and what that model says."""
 
 from collections.abc import Sequence
-from math import inf
+from math import inf, log
 
 from assay.answers.asked import CardCount
 from assay.answers.cards import Card
 from assay.answers.execution import path_of_group
-from assay.knowledge.catalog.speed import calibration
+from assay.knowledge.catalog.speed import calibration, neighbours
 from assay.reason.memory.fit import Setting
 from assay.reason.memory.overhead import process_bytes, scheduler_load
 from assay.reason.speed.predict import Speed, nothing, predict, seen_of, speed_of
@@ -20,6 +20,7 @@ from assay.types.picture import SpeedPicture
 from assay.types.plan import Fit, Prediction, Workload
 from assay.types.quantity import STRENGTH, Basis, unknown
 from assay.types.runtime import Runtime
+from assay.types.speed import Neighbour
 
 DP4A_PER_FMA = 4
 """A dp4a instruction multiplies four pairs of bytes where an FMA multiplies one pair of numbers."""
@@ -225,6 +226,24 @@ def curves(setting: Setting, workload: Workload, answer: Fit, column: Sequence[C
     speeds = [speed for _, speed in _speeds(setting, column)]
     slowest = max(speeds, key=lambda speed: predict(speed, workload).itl.value or 0.0)
     return speed_picture(slowest, workload, answer, setting.model.max_context)
+
+
+NEAREST = 3
+
+
+def nearest(setting: Setting, card: Card) -> tuple[Neighbour, ...]:
+    """The published measurements that are most alike: of this runtime, of weights of this format, of as many bytes."""
+    shape = shape_of(setting.model, setting.kv)
+    size = sum(each.size * (shape.chosen / shape.experts if each.kind == "experts" else 1.0) for each in shape.matrices)
+    if not size:
+        return ()
+    formats = {matrix.format for matrix in shape.matrices} | {setting.model.released_format}
+
+    def apart(one: Neighbour) -> tuple[bool, bool, float, str]:
+        alike = one.weights in formats
+        return one.runtime != setting.runtime.id, not alike, abs(log(one.touched / size)), one.id
+
+    return tuple(sorted(neighbours(card.gpu.id), key=apart)[:NEAREST])
 
 
 def _on(speed: Speed, workload: Workload, card: Card) -> Prediction:

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 from assay.types.execution import Path, PathEvidence, Regime
 from assay.types.message import Message
 from assay.types.quantity import Quantity
+from assay.types.speed import Seen
 
 Verdict = Literal["yes", "no", "unknown"]
 Bound = Literal["bandwidth", "compute", "overhead", "communication", "host"]
@@ -69,7 +70,8 @@ class Fit(NamedTuple):
 class Prediction(NamedTuple):
     """A speed estimate; every figure is an interval.
 
-    `throughput` is of all sequences while finished ones are replaced at once, prompts read between their tokens.
+    `throughput` is of all sequences while finished ones are replaced at once, prompts read between their tokens; `seen`
+    tells how near the measurements are that the model was fitted to.
     """
 
     prefill: Quantity
@@ -79,6 +81,7 @@ class Prediction(NamedTuple):
     itl: Quantity
     bound: Bound | None
     throughput: Quantity
+    seen: Seen | None = None
 
 
 class GroupExecution(NamedTuple):

@@ -46,7 +46,8 @@ class Neighbour(NamedTuple):
         id: of the row; gpu, runtime, version, model, weights: what was run.
         kind: what was measured; sequences, prompt, output: tokens.
         seconds: what it took.
-        title, url: where it was published.
+        touched: bytes of weights that a step of one token reads: what makes models alike.
+        source: id of the catalogue's source.
     """
 
     id: str
@@ -60,5 +61,5 @@ class Neighbour(NamedTuple):
     prompt: float
     output: float
     seconds: float
-    title: str
-    url: str
+    touched: float
+    source: str

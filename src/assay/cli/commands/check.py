@@ -57,6 +57,7 @@ def check(  # noqa: PLR0917 -- click passes by name
         concurrency=concurrency,
         adapters=adapters,
         offload=offload,
+        explained=door.explain,
         picture=chart or ("memory" if svg is not None else None),
     )
     if svg is None:

@@ -23,5 +23,5 @@ def calibration() -> Calibration:
 def neighbours(gpu: str) -> tuple[Neighbour, ...]:
     """The published measurements of a card."""
     body = store.entry(ROWS, gpu) or {}
-    sources = body.get("sources", {})
-    return tuple(Neighbour(*row[:-1], *sources[row[-1]]) for row in body.get("rows", ()))
+    cited = body.get("cited", ())
+    return tuple(Neighbour._make([*row[:-1], cited[row[-1]]]) for row in body.get("rows", ()))

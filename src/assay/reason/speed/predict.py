@@ -173,4 +173,5 @@ def predict(speed: Speed, workload: Workload) -> Prediction:
         itl=each,
         bound=bound_of(parts_of(speed.prepared, decoding)),
         throughput=throughput_of(speed, workload),
+        seen=seen_of(speed.calibration, speed.prepared.place.gpu, speed.prepared.place.runtime),
     )

@@ -56,8 +56,17 @@ class ExecutionBody(TypedDict):
     refusal: str | None
 
 
+PLAIN = frozenset({"seen", "bound"})
+"""Of the speed: what is no figure."""
+
+
 class SpeedBody(TypedDict):
-    """Speed as intervals, and what bounds decode (null when nothing is predicted)."""
+    """Speed as intervals of 80 %, and what bounds decode (null when nothing is predicted).
+
+    `throughput` is of all sequences while finished ones are replaced at once, prompts read between their tokens.
+    `seen`:
+    published measurements of this card under this runtime, of this card, of this runtime only, or of neither.
+    """
 
     prefill: Q
     decode_per_sequence: Q
@@ -65,6 +74,7 @@ class SpeedBody(TypedDict):
     ttft_unloaded: Q
     itl: Q
     throughput: Q
+    seen: Literal["calibrated", "seen", "unseen", "runtime"] | None
     bound: Literal["bandwidth", "compute", "overhead", "communication", "host"] | None
 
 
@@ -151,8 +161,8 @@ def _result(result: CheckResult, answer: CheckAnswer, letter: Letter) -> dict[st
             for group in result.execution
         ],
         "attention": attention(result.attention, letter),
-        "speed": {name: letter.q(getattr(speed, name)) for name in SpeedBody.__annotations__ if name != "bound"}
-        | {"bound": speed.bound},
+        "speed": {name: letter.q(getattr(speed, name)) for name in SpeedBody.__annotations__ if name not in PLAIN}
+        | {"seen": speed.seen, "bound": speed.bound},
         "reasons": [{"code": what.code, "text": letter.text(what)} for what in (*result.reasons, *result.advice)],
     }
     if result.fit.capacity is not None:

@@ -169,6 +169,37 @@ def _side_by_side(answer: CheckAnswer) -> list[Block]:
     ]
 
 
+def _near(answer: CheckAnswer) -> list[Block]:
+    """How near the measurements are that speed was fitted to."""
+    lines = dict.fromkeys(
+        message(f"speed.seen.{result.speed.seen}", gpu=cards_name(result.cards), runtime=answer.runtime.name)
+        for result in answer.results
+        if result.speed.seen
+    )
+    return [Notes(None, tuple(lines))] if lines else []
+
+
+def _neighbours(answer: CheckAnswer) -> list[Figure]:
+    """The nearest published measurements, for the explanation."""
+    found = []
+    for result in answer.results:
+        for one in result.nearest:
+            rate = Quantity(
+                (1.0 if one.kind != "prefill" else one.prompt) / one.seconds, "token/s", "reported", (one.source,)
+            )
+            label = message(
+                f"speed.nearest.{one.kind}",
+                gpu=one.gpu,
+                model=one.model.rsplit("/", 1)[-1],
+                weights=one.weights,
+                runtime=f"{one.runtime} {one.version}".strip(),
+                sequences=round(one.sequences),
+                prompt=round(one.prompt),
+            )
+            found.append(Figure(label, rate))
+    return found
+
+
 def _speed_title(answer: CheckAnswer) -> Message:
     return message("check.speed", prompt=answer.workload.prompt, half=answer.workload.context // 2)
 
@@ -274,12 +305,13 @@ def layout(answer: CheckAnswer) -> Report:
         Figure(message(code), read(result))
         for result in answer.results
         for code, read in (*MEMORY, *_reach(answer), *SPEED)
-    )
+    ) + tuple(_neighbours(answer))
     sources = tuple(dict.fromkeys((*answer.model.sources, *answer.runtime.sources)))
     blocks: list[Block] = [
         *([identity] if identity else []),
         *([chart] if chart else []),
         *(_alone(answer) if len(answer.results) == 1 else _side_by_side(answer)),
+        *_near(answer),
         *_same_notes(_what_to_do(answer)),
         *([Notes(None, answer.messages)] if answer.messages else []),
         _sources(answer),
