@@ -302,6 +302,8 @@ def experts(tables: Tables) -> Iterator[Fit | Unfitted]:
 
 
 HEAD_SIZES = (64, 128, 256)
+GROUPS = (2, 16)
+"""Query heads of a key-value head in decode: runtimes take other kernels for one head of each, and for very many."""
 
 
 def _attention(columns: Columns, positions: Array, element: float) -> Attention:
@@ -392,10 +394,15 @@ def _whole(table: Columns) -> Columns:
     return chosen(table, table["window_size"] == 0) if "window_size" in table else table
 
 
+def _grouped(table: Columns) -> Columns:
+    group = table["num_heads"] / table["num_key_value_heads"]
+    return chosen(table, (group >= GROUPS[0]) & (group <= GROUPS[1]))
+
+
 def decodes(tables: Tables) -> Iterator[Fit | Unfitted]:
     """Decode attention by KV format and head size."""
     for place in tables.places("attention", "generation_attention_perf"):
-        table = _whole(tables.columns(place, "attention", "generation_attention_perf"))
+        table = _grouped(_whole(tables.columns(place, "attention", "generation_attention_perf")))
         for kind, size in ((kind, size) for kind in np.unique(table["kv_cache_dtype"]) for size in HEAD_SIZES):
             rows = main_kernel(chosen(table, (table["kv_cache_dtype"] == kind) & (table["head_dim"] == size)))
             name, element = KV_FORMATS[kind]
