@@ -29,7 +29,6 @@ from assay.reason.speed.kernels import (
     matrix_seconds,
     prefill_seconds,
 )
-from assay.reason.speed.shape import distinct_experts
 from assay.types.kernels import (
     Attention,
     Collective,
@@ -43,6 +42,9 @@ from assay.types.kernels import (
 
 Array = Any
 Columns = dict[str, Array]
+READ = Start(0.7, 0.96)
+"""No matrix kernel of the tables reads more than this share of a card's bandwidth: what seems to read more rests on
+less than was counted."""
 SHARE = Start(0.7, 1.0)
 FEWEST = 60
 """Fewer training rows fit no curve."""
@@ -193,7 +195,7 @@ def matrix_problem(place: Place, table: Columns, kind: str, known: Format) -> Pr
 
     return Problem(
         model,
-        (Start(3e-6), SHARE, SHARE, Start(1e-9), Start(1e-9), Start(1e-13), *GAINS),
+        (Start(3e-6), READ, SHARE, Start(1e-9), Start(1e-9), Start(1e-13), *GAINS),
         6,
         table["seconds"],
         held_out(n, k),
@@ -248,8 +250,41 @@ def above_host(table: Columns) -> Columns:
 LATENT_MODELS = 22
 """Experts of a token of the one family whose experts have no gate and work on a narrower row."""
 UNGATED_WIDTH = 1856
-DRAWS = {"balanced": 1.0}
-"""Draws of experts that the loop walks through: one when balanced, five when drawn from a power law."""
+DRAWS = 5
+"""Draws of experts from a power law that the loop walks through; a balanced choice is one."""
+
+
+def _power_law(experts: int, rows: float, tokens: float, exponent: float) -> float:
+    """Experts that get a token when counts follow a power law as the collector draws it, here at even quantiles.
+
+    Counts above the number of tokens, and what rounding leaves, go to the experts with fewest.
+    """
+    low, high = (1.0, 0.8 * tokens) if rows > experts else (0.01, 2.0)
+    ends = (low ** (1.0 - exponent), high ** (1.0 - exponent))
+    quantiles = (np.arange(experts) + 0.5) / experts
+    drawn = ((ends[1] - ends[0]) * quantiles + ends[0]) ** (1.0 / (1.0 - exponent))
+    counts = np.minimum(np.round(drawn / drawn.sum() * rows), tokens)
+    taken = int((counts > 0).sum())
+    return float(taken + min(experts - taken, max(rows - counts.sum(), 0.0)))
+
+
+def touched_experts(distribution: str, experts: int, rows: float, tokens: float) -> float:
+    """Distinct experts of the measured choice: all different when balanced, as far as there are any."""
+    if distribution == "balanced":
+        return min(float(experts), rows)
+    return _power_law(experts, rows, tokens, float(distribution.rpartition("_")[2]))
+
+
+def _touched(table: Columns) -> tuple[Array, Array]:
+    """Experts touched by one pass, and by all draws that the loop walks through (independent of each other)."""
+    names = ("num_experts", "topk", "num_tokens")
+    cases = list(zip(table["distribution"], *(table[name] for name in names), strict=True))
+    known = {
+        case: touched_experts(str(case[0]), int(case[1]), case[2] * case[3], case[3]) for case in dict.fromkeys(cases)
+    }
+    one = np.array([known[case] for case in cases])
+    draws = np.where(table["distribution"] == "balanced", 1, DRAWS)
+    return one, table["num_experts"] * (1.0 - (1.0 - one / table["num_experts"]) ** draws)
 
 
 def experts_problem(place: Place, table: Columns, known: Format) -> Problem:
@@ -258,12 +293,7 @@ def experts_problem(place: Place, table: Columns, known: Format) -> Problem:
     rates = Rates(bandwidth_of(card), peak_of(card, known.peak))
     tokens, hidden, total, each = (table[name] for name in ("num_tokens", "hidden_size", "num_experts", "topk"))
     width = table["inter_size"] / table["moe_tp_size"]
-    draws = np.array([DRAWS.get(name, 5.0) for name in table["distribution"]])
-    touched, together = (
-        total
-        * np.array([distinct_experts(int(e), int(k), int(t)) for e, k, t in zip(total, each, counts, strict=True)])
-        for counts in (tokens, tokens * draws)
-    )
+    touched, together = _touched(table)
     size = 3.0 * hidden * width * known.bytes
     inside, part = resident(together * size, cache)
 
@@ -279,13 +309,13 @@ def experts_problem(place: Place, table: Columns, known: Format) -> Problem:
 
     return Problem(
         model,
-        (Start(3e-5), SHARE, Start(0.4, 1.0), Start(1e-8), Start(1e-12), *GAINS),
+        (Start(3e-5), READ, Start(0.4, 1.0), Start(1e-8), Start(1e-12), *GAINS),
         5,
         table["seconds"],
         held_out(hidden, table["inter_size"], each, total),
         inside | part,
         {"tokens<=16": tokens <= 16, "16<tokens<=256": (tokens > 16) & (tokens <= 256), "tokens>256": tokens > 256},
-        {"tokens": tokens, "experts": total, "chosen": each, "hidden": hidden, "width": width, "bytes": size},
+        {"rows": tokens * each, "distinct": touched, "hidden": hidden, "width": width, "expert_bytes": size},
     )
 
 
@@ -302,6 +332,8 @@ def experts(tables: Tables) -> Iterator[Fit | Unfitted]:
 
 
 HEAD_SIZES = (64, 128, 256)
+GROUPS = (2, 16)
+"""Query heads of a key-value head in decode: runtimes take other kernels for one head of each, and for very many."""
 
 
 def _attention(columns: Columns, positions: Array, element: float) -> Attention:
@@ -351,7 +383,7 @@ def decode_problem(place: Place, work: Attention, seconds: Array) -> Problem:
 
     return Problem(
         model,
-        (Start(1e-5), SHARE, Start(0.3, 1.0), Start(1e-9), Start(1e-8), *GAINS),
+        (Start(1e-5), READ, Start(0.3, 1.0), Start(1e-9), Start(1e-8), *GAINS),
         5,
         seconds,
         held_out(work.heads, work.kv_heads, work.sequences),
@@ -377,7 +409,7 @@ def prefill_problem(place: Place, work: Attention, seconds: Array, peak_format: 
     length = work.positions
     return Problem(
         model,
-        (Start(1e-5), SHARE, Start(0.5, 1.0), Start(1e-9)),
+        (Start(1e-5), READ, Start(0.5, 1.0), Start(1e-9)),
         4,
         seconds,
         held_out(work.heads, work.kv_heads, work.sequences),
@@ -392,10 +424,15 @@ def _whole(table: Columns) -> Columns:
     return chosen(table, table["window_size"] == 0) if "window_size" in table else table
 
 
+def _grouped(table: Columns) -> Columns:
+    group = table["num_heads"] / table["num_key_value_heads"]
+    return chosen(table, (group >= GROUPS[0]) & (group <= GROUPS[1]))
+
+
 def decodes(tables: Tables) -> Iterator[Fit | Unfitted]:
     """Decode attention by KV format and head size."""
     for place in tables.places("attention", "generation_attention_perf"):
-        table = _whole(tables.columns(place, "attention", "generation_attention_perf"))
+        table = _grouped(_whole(tables.columns(place, "attention", "generation_attention_perf")))
         for kind, size in ((kind, size) for kind in np.unique(table["kv_cache_dtype"]) for size in HEAD_SIZES):
             rows = main_kernel(chosen(table, (table["kv_cache_dtype"] == kind) & (table["head_dim"] == size)))
             name, element = KV_FORMATS[kind]

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
+import numpy as np
 import pytest
 
 from assay.knowledge import store
@@ -22,7 +23,6 @@ from assay.reason.speed.kernels import (
     matrix_seconds,
     prefill_seconds,
 )
-from assay.reason.speed.roofline import distinct_experts
 from assay.types.kernels import Attention, Experts, Rates
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
@@ -39,7 +39,7 @@ NUMBER_FORMATS = {
 MOST = {
     "matrix": (0.11, 0.09),
     "experts": (0.16, 0.11),
-    "decode": (0.16, 0.06),
+    "decode": (0.13, 0.06),
     "prefill": (0.13, 0.09),
     "latent_decode": (0.13, 0.06),
     "latent_prefill": (0.10, 0.06),
@@ -80,12 +80,8 @@ def matrix(row: Row, rest: list[str]) -> float:
 
 
 def experts(row: Row, rest: list[str]) -> float:
-    shape = shape_of(row)
     fitted = known(kernels.experts_kernel(row["card"], row["runtime"], rest[0]))
-    share = distinct_experts(int(shape["experts"]), int(shape["chosen"]), int(shape["tokens"]))
-    rows, touched = shape["tokens"] * shape["chosen"], shape["experts"] * share
-    work = Experts(rows, touched, shape["hidden"], shape["width"], shape["bytes"])
-    return experts_seconds(fitted.kernel, figures(row, NUMBER_FORMATS[rest[0]]), work)
+    return experts_seconds(fitted.kernel, figures(row, NUMBER_FORMATS[rest[0]]), Experts(**shape_of(row)))
 
 
 def attention(row: Row) -> Attention:
@@ -167,6 +163,24 @@ def test_no_share_is_above_one_and_no_time_below_zero(place: tuple[str, str]) ->
             assert middle <= average * 1.5
             assert average <= 300
             assert rows > 0
+
+
+@pytest.mark.parametrize("tokens", [1, 4, 64, 4096])
+def test_experts_of_a_measured_choice_are_between_one_tokens_and_all(tokens: int) -> None:
+    balanced = kernel_kinds.touched_experts("balanced", 128, tokens * 8, tokens)
+    skewed = kernel_kinds.touched_experts("power_law_1.2", 128, tokens * 8, tokens)
+    assert balanced == min(128, tokens * 8)
+    assert 8 <= skewed <= balanced
+    assert skewed < 128 or tokens > 64
+    assert skewed > 120 or tokens < 4096
+
+
+def test_rows_that_show_the_host_are_left_out() -> None:
+    kernel = np.array(["a"] * 40 + ["b"] * 40)
+    seconds = np.concatenate([np.linspace(1e-4, 1e-3, 40), np.linspace(1e-5, 1e-4, 40)])
+    left = kernel_kinds.above_host({"kernel_source": kernel, "seconds": seconds})
+    assert left["seconds"][left["kernel_source"] == "a"].min() > 2.5e-4
+    assert left["seconds"][left["kernel_source"] == "b"].min() < 5e-5
 
 
 def test_what_nobody_measured_has_no_figures() -> None:

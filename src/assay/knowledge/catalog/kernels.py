@@ -74,7 +74,10 @@ def experts_kernel(card: str, runtime: str, weights: str) -> Fitted[ExpertsKerne
 
 
 def decode_kernel(card: str, runtime: str, kv: str, head_size: int) -> Fitted[DecodeKernel] | None:
-    """Decode attention over a cache of this format, with heads of this many elements."""
+    """Decode attention over a cache of this format, with heads of this many elements.
+
+    Fitted where 2 to 16 query heads share a key-value head, without a sliding window.
+    """
     return _fitted(DecodeKernel, (card, runtime), "decode", f"{kv}:{head_size}")
 
 
