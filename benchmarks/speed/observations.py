@@ -7,11 +7,10 @@ one prompt).
 """
 
 import csv
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from assay.answers.cards import Card, card
 from assay.answers.model import answer as read_model
@@ -32,6 +31,8 @@ SERVING_NOISE = 0.10
 """The same for a mean over a whole run, whose statistic is often not stated."""
 NATIVE_MXFP4 = "2025-12"
 """llama.cpp multiplies MXFP4 by the FP4 units of Blackwell since then (pull request 17906); INT8 before."""
+MICRO_BATCH = {"llama-cpp-15396": 2048}
+"""Sources that ran llama-bench with another micro-batch than its default of 512 (`-ub`, their column n_ubatch)."""
 SLACK = {False: 1.05, True: 1.3}
 """By experts: how much longer than measured the reading may take before a row contradicts itself. Which experts a real
 text chooses is not known, so a mixture may touch fewer than tokens choosing independently would."""
@@ -136,14 +137,6 @@ def _executed(matrix: Matrix, engine: str, card_: Card, built: str) -> tuple[ste
     return multiplies_of(matrix, engine, card_)
 
 
-@cache
-def _sources() -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for path in sorted(FOLDER.glob("sources_*.toml")):
-        found |= tomllib.loads(path.read_text(encoding="utf-8"))
-    return found
-
-
 class Run(NamedTuple):
     """Where and when something ran: what a place is made of."""
 
@@ -213,7 +206,7 @@ def observed(row: dict[str, str]) -> Observation | None:
         row["runtime"],
         _number(row.get("power_limit_w")),
         _built(row),
-        _sources()[row["source"]].get("micro_batch"),
+        MICRO_BATCH.get(row["source"]),
     )
     prepared = _prepared(shape, run)
     noise = max(NOISE[row["evidence"]], SERVING_NOISE if kind == "serving" else 0.0)

@@ -12,8 +12,11 @@ import pytest
 
 from assay.answers.cards import Card, card
 from assay.answers.model import answer as read_model
+from assay.answers.narrower import cost_of
 from assay.answers.weights import by_recipe
 from assay.knowledge.catalog.recipes import recipe
+from assay.knowledge.catalog.weight_formats import storage
+from assay.reason.memory.requantize import requantized
 from assay.reason.speed.roofline import multiplied_parameters, touched_bytes
 from assay.types.model import Model
 
@@ -30,7 +33,7 @@ ABOVE_BANDWIDTH = 1.05
 """A decode step may read up to 5 % less than every weight it is said to touch (rounded sizes, tied tables)."""
 SIZE_WITHIN = 0.02
 """How far the size that llama-bench prints may lie from the recipe's: a row beyond it names the wrong model."""
-LEAST_DECODE, LEAST_PREFILL, LEAST_CARDS, LEAST_SHAPES = 118, 149, 40, 11
+LEAST_DECODE, LEAST_PREFILL, LEAST_CARDS, LEAST_SHAPES = 700, 500, 50, 40
 
 
 class RowError(ValueError):
@@ -109,8 +112,8 @@ def _check_good(row: Row) -> None:
     tokens = (row.output, row.prompt) if row.quantity == "decode" else (row.prompt, row.output)
     if not tokens[0] or tokens[1]:
         raise RowError(f"{row.id}: a {row.quantity} of {row.prompt} and {row.output} tokens")
-    if recipe(row.weights) is None and not row.size_gib:
-        raise RowError(f"{row.id}: neither a recipe nor a size says how many bytes the weights are")
+    if recipe(row.weights) is None and storage(row.weights) is None and not row.size_gib:
+        raise RowError(f"{row.id}: neither a format nor a size says how many bytes the weights are")
 
 
 def load() -> tuple[Row, ...]:
@@ -154,18 +157,27 @@ def card_of(name: str) -> Card:
 
 
 def read_bytes(row: Row) -> float:
-    """Bytes of weights that a decode step reads; of a publisher's own mixture, its size times the model's share."""
+    """Fewest bytes of weights that a decode step can read: those that one token touches, however many there are.
+
+    Of a publisher's own mixture, its size times the share that a token touches of the model as released.
+    """
     if recipe(row.weights) is not None:
-        return touched_bytes(stored(row.config, row.weights), row.batch)
+        return touched_bytes(stored(row.config, row.weights), 1)
     model = model_of(row.config)
-    whole = sum(group.size for group in model.groups if group.role not in {"vision", "mtp"})
-    return touched_bytes(model, row.batch) / whole * float(row.size_gib) * GIB
+    if storage(row.weights) is not None:
+        return touched_bytes(requantized(model, cost_of(row.weights)), 1)
+    return touched_bytes(model, 1) / loaded_bytes(model) * float(row.size_gib) * GIB
+
+
+def loaded_bytes(model: Model) -> int:
+    """Bytes of the text model alone: GGUF keeps a vision tower in a file of its own."""
+    return sum(group.size for group in model.groups if group.role not in {"vision", "mtp"})
 
 
 def highest_peak(row: Row) -> float | None:
-    """The card's highest dense peak in any format; None where none is known."""
-    rates = [peak.rate.value for peak in card_of(row.gpu).peaks if peak.sparsity == "dense"]
-    return max((rate for rate in rates if rate), default=None)
+    """The card's highest dense matrix peak in any format; None where none is known."""
+    peaks = [peak for peak in card_of(row.gpu).peaks if peak.sparsity == "dense" and peak.unit == "matrix"]
+    return max((peak.rate.value for peak in peaks if peak.rate.value), default=None)
 
 
 def test_there_are_rows_enough(good: tuple[Row, ...]) -> None:
@@ -215,8 +227,9 @@ def test_printed_sizes_are_those_of_the_model_and_recipe(good: tuple[Row, ...]) 
     for row in good:
         if not row.size_gib or recipe(row.weights) is None:
             continue
-        size = stored(row.config, row.weights).weights
-        low, high = (size.lowest or 0.0) / GIB, (size.highest or 0.0) / GIB
+        model = stored(row.config, row.weights)
+        aside = sum(group.size for group in model.groups if group.role == "vision")
+        low, high = ((model.weights.lowest or 0) - aside) / GIB, ((model.weights.highest or 0) - aside) / GIB
         printed = float(row.size_gib)
         assert low * (1 - SIZE_WITHIN) <= printed <= high * (1 + SIZE_WITHIN), (row.id, low, high, printed)
 
