@@ -33,10 +33,12 @@ NATIVE_MXFP4 = "2025-12"
 """llama.cpp multiplies MXFP4 by the FP4 units of Blackwell since then (pull request 17906); INT8 before."""
 MICRO_BATCH = {"llama-cpp-15396": 2048}
 """Sources that ran llama-bench with another micro-batch than its default of 512 (`-ub`, their column n_ubatch)."""
+BACKENDS = ("Vulkan", "rocWMMA", "SYCL")
+"""llama.cpp's backends and builds that are told apart where the version names them."""
 SLACK = {False: 1.05, True: 1.3}
 """By experts: how much longer than measured the reading may take before a row contradicts itself. Which experts a real
 text chooses is not known, so a mixture may touch fewer than tokens choosing independently would."""
-MODERN = "2025"
+MODERN, TODAY = "2025", "2026"
 """Builds from here on count for the figures; older ones only help to fit."""
 
 Kind = Literal["decode", "serving", "prefill"]
@@ -53,6 +55,7 @@ class Observation:
         gpu, runtime, weights, model: ids; group: twins (card, shape, source) that are fitted or tested together.
         experts: whether the model has routed experts; modern: whether its build is of 2025 or later.
         row: as it stands in the file.
+        behind: tokens before a prompt that is read.
     """
 
     id: str
@@ -71,11 +74,12 @@ class Observation:
     experts: bool
     modern: bool
     row: dict[str, str]
+    behind: float = 0.0
 
     def parts(self, factors: step.Factors) -> tuple[list[float], list[float]]:
         """Predicted seconds by place: of the step itself, and of waiting for others' prompts."""
         if self.kind == "prefill":
-            return step.prefill(self.prepared, factors, self.prompt), []
+            return step.prefill(self.prepared, factors, self.prompt, self.behind), []
         behind = self.prompt + self.output / 2
         own = step.decode(self.prepared, factors, self.sequences, behind)
         if self.kind == "decode":
@@ -96,13 +100,30 @@ def config_path(name: str) -> str:
     return str(FOLDER / "configs" / name)
 
 
+ALIKE = {
+    "gguf:UD-Q8_K_XL": "gguf:Q8_0",
+    "gguf:UD-Q6_K_XL": "gguf:Q6_K",
+    "gguf:UD-Q5_K_XL": "gguf:Q5_K_M",
+    "gguf:UD-Q4_K_XL": "gguf:Q4_K_M",
+    "gguf:UD-Q3_K_XL": "gguf:Q3_K_M",
+    "gguf:UD-Q2_K_XL": "gguf:Q2_K",
+    "gguf:Q5_K_L": "gguf:Q5_K_M",
+    "gguf:Q4_K_L": "gguf:Q4_K_M",
+    "gguf:Q6_K_L": "gguf:Q6_K",
+    "gguf:QAT-Q4_0": "gguf:Q4_0",
+    "gguf:F16+MXFP4": "gguf:MXFP4_MOE",
+    "gguf:BF16+MXFP4": "gguf:MXFP4_MOE",
+}
+"""Recipes that choose types tensor by tensor -> the plain one of the same types; the run's own size decides."""
+
+
 @cache
 def _model(config: str, weights: str) -> Model:
     source = config_path(config)
     model = read_model(source)
     if weights in ("", model.released_format):
         return model
-    return in_format(model, source, weights)
+    return in_format(model, source, ALIKE.get(weights, weights))
 
 
 def _scaled(shape: Shape, stated: float | None, model: Model) -> Shape:
@@ -145,6 +166,7 @@ class Run(NamedTuple):
     engine: str
     power: float | None
     built: str
+    variants: tuple[str, ...]
     micro_batch: int | None
 
 
@@ -152,7 +174,7 @@ class Run(NamedTuple):
 def _prepared(shape: Shape, run: Run) -> step.Prepared:
     found, device = runtime(run.engine), _card(run.gpu)
     place = place_of(device, run.cards if found.split == "tensor" else 1, found, run.power)
-    place = place._replace(era="old" if run.built and run.built < MODERN else "", chunk=run.micro_batch or place.chunk)
+    place = place._replace(variants=run.variants, chunk=run.micro_batch or place.chunk)
     executed = [_executed(matrix, run.engine, device, run.built) for matrix in shape.matrices]
     return step.prepare(shape, place, executed)
 
@@ -172,8 +194,7 @@ def _asked(row: dict[str, str]) -> tuple[Kind, float, float, float, float] | Non
             return "serving", sequences / value, sequences, depth, max(output, 1.0)
         return "decode", 1.0 / value, 1.0, depth + prompt, output
     if quantity in ("prefill", "ttft"):
-        read = _prompt_read(prompt, value if quantity == "ttft" else prompt / value, sequences)
-        return None if depth else read
+        return _prompt_read(prompt, value if quantity == "ttft" else prompt / value, sequences)
     each = {"tpot": value, "itl": value, "throughput": sequences / value if output else None}.get(quantity)
     kind: Kind = "serving" if sequences > 1 else "decode"
     return None if each is None else (kind, each, sequences, prompt, output)
@@ -181,6 +202,18 @@ def _asked(row: dict[str, str]) -> tuple[Kind, float, float, float, float] | Non
 
 def _built(row: dict[str, str]) -> str:
     return (row.get("built") or row.get("date") or "").removeprefix("post:")
+
+
+def _variants(row: dict[str, str]) -> tuple[str, ...]:
+    """The age of a llama.cpp release, and a backend that is not the usual one of the card's vendor, as its version says.
+
+    Its kernels changed from year to year: what differed in an earlier one is a coefficient of its own.
+    """
+    built = _built(row)
+    if row["runtime"] != "llama.cpp" or not built:
+        return ()
+    age = ("old",) if built < MODERN else (MODERN,) if built < TODAY else ()
+    return (*age, *(name for name in BACKENDS if name in row["version"]))
 
 
 def observed(row: dict[str, str]) -> Observation | None:
@@ -197,6 +230,8 @@ def observed(row: dict[str, str]) -> Observation | None:
     apart = [(_number(row.get(name)) or 1) > 1 for name in ("pp", "dp")]
     if asked is None or any(apart) or _card(row["gpu"]).gpu.bandwidth.value is None:
         return None
+    if row["weights"] in ALIKE and not row.get("size_gib"):
+        return None
     kind, seconds, sequences, prompt, output = asked
     stated = _number(row.get("size_gib"))
     shape, experts = _shape(row["config"], row["weights"], _kv(row), stated * GIB if stated else None)
@@ -206,6 +241,7 @@ def observed(row: dict[str, str]) -> Observation | None:
         row["runtime"],
         _number(row.get("power_limit_w")),
         _built(row),
+        _variants(row),
         MICRO_BATCH.get(row["source"]),
     )
     prepared = _prepared(shape, run)
@@ -225,6 +261,7 @@ def observed(row: dict[str, str]) -> Observation | None:
         model=row["model"],
         group=f"{row['gpu']}|{row['config']}|{row['group']}",
         experts=experts,
+        behind=(_number(row.get("depth")) or 0.0) if kind == "prefill" else 0.0,
         modern=_built(row) >= MODERN,
         row=row,
     )

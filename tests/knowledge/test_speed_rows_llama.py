@@ -17,7 +17,7 @@ from assay.answers.weights import by_recipe
 from assay.knowledge.catalog.recipes import recipe
 from assay.knowledge.catalog.weight_formats import storage
 from assay.reason.memory.requantize import requantized
-from assay.reason.speed.roofline import multiplied_parameters, touched_bytes
+from assay.reason.speed.shape import group_bytes, matrices
 from assay.types.model import Model
 
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
@@ -57,6 +57,16 @@ class Row(NamedTuple):
     @property
     def is_good(self) -> bool:
         return not self.cells["excluded"]
+
+
+def touched(model: Model) -> float:
+    """Bytes of weights that a step of one token reads."""
+    return sum(group_bytes(model, group, 1) for group in model.groups)
+
+
+def met(model: Model) -> float:
+    """Parameters that one token is multiplied with."""
+    return sum(matrix.met for matrix in matrices(model))
 
 
 def _whole(cells: dict[str, str], name: str) -> int:
@@ -162,11 +172,11 @@ def read_bytes(row: Row) -> float:
     Of a publisher's own mixture, its size times the share that a token touches of the model as released.
     """
     if recipe(row.weights) is not None:
-        return touched_bytes(stored(row.config, row.weights), 1)
+        return touched(stored(row.config, row.weights))
     model = model_of(row.config)
     if storage(row.weights) is not None:
-        return touched_bytes(requantized(model, cost_of(row.weights)), 1)
-    return touched_bytes(model, 1) / loaded_bytes(model) * float(row.size_gib) * GIB
+        return touched(requantized(model, cost_of(row.weights)))
+    return touched(model) / loaded_bytes(model) * float(row.size_gib) * GIB
 
 
 def loaded_bytes(model: Model) -> int:
@@ -246,7 +256,7 @@ def test_no_prefill_multiplies_faster_than_the_peak(good: tuple[Row, ...]) -> No
     for row in good:
         peak = highest_peak(row)
         if row.quantity == "prefill" and peak:
-            assert 2 * multiplied_parameters(model_of(row.config)) * row.value <= peak * row.gpus, (row.id, row.quote)
+            assert 2 * met(model_of(row.config)) * row.value <= peak * row.gpus, (row.id, row.quote)
 
 
 @pytest.mark.parametrize(

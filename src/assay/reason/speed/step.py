@@ -45,7 +45,7 @@ class Place(NamedTuple):
         cards: that share every layer; link: `nvlink`, `pcie` or "" for one; link_bandwidth: B/s of one direction.
         chunk: tokens of a prompt that are read at once.
         power: default power limit / the one that is set; 1 where it is the default.
-        era: of an old release of the runtime, whose differences are coefficients of their own; "" for today's.
+        variants: of the runtime, each with coefficients of its own: an old release, another backend than the usual one.
     """
 
     gpu: str
@@ -59,7 +59,7 @@ class Place(NamedTuple):
     link_bandwidth: float = 0.0
     chunk: int = 2048
     power: float = 1.0
-    era: str = ""
+    variants: tuple[str, ...] = ()
 
 
 class Regime(NamedTuple):
@@ -121,7 +121,8 @@ def _levels(term: str, place: Place, *more: str) -> list[tuple[str, float]]:
         f"{term}/{place.runtime}",
         f"{term}/{place.vendor}/{place.runtime}",
         *(f"{term}/{name}" for name in more),
-        *((f"{term}/{place.runtime}/{place.era}",) if place.era else ()),
+        *(f"{term}/{place.runtime}/{variant}" for variant in place.variants),
+        *(f"{term}/{place.gpu}/{place.runtime}/{variant}" for variant in place.variants),
     )
     return [(name, 1.0) for name in names]
 
