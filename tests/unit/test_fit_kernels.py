@@ -13,7 +13,7 @@ import fit_kernels
 import kernel_report
 import kernel_tables
 from kernel_fits import Error
-from kernel_kinds import Fit, Unfitted
+from kernel_solve import Fit, Unfitted
 
 PARAMETERS = (3.1234567891e-6, 0.81234567891, 0.71234567891, 1.1234567891e-9, 0.0, 2.1234567891e-13)
 OFF = Error(0.0824, 0.0611, 40)
