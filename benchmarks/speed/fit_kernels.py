@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel_kinds import Fit, all_fits
+from kernel_kinds import all_fits
 from kernel_report import errors_table, sample_rows
+from kernel_solve import Fit
 from kernel_tables import VERSION, Tables, folder_of
 
 from assay.knowledge.catalog.kernels import MILLE, units_of

@@ -6,7 +6,7 @@ import zlib
 from statistics import median
 
 from kernel_fits import Error
-from kernel_kinds import Fit, Unfitted
+from kernel_solve import Fit, Unfitted
 from kernel_tables import VERSION
 
 EXPLAINED = (

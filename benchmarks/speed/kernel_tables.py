@@ -107,7 +107,8 @@ class Place(NamedTuple):
     version: str
 
 
-def _order(version: str) -> tuple[tuple[int, ...], str]:
+def order(version: str) -> tuple[tuple[int, ...], str]:
+    """What versions are compared by: their numbers, then their text."""
     release = version.partition("rc")[0].partition("post")[0]
     return tuple(int(part) for part in release.split(".") if part.isdigit()), version
 
@@ -131,7 +132,7 @@ class Tables:
                 rows = self._parquet.read_metadata(path).num_rows
                 found.setdefault((system, runtime), []).append((rows, Place(system, runtime, version)))
         return [
-            max((place for rows, place in own if 10 * rows >= max(own)[0]), key=lambda place: _order(place.version))
+            max((place for rows, place in own if 10 * rows >= max(own)[0]), key=lambda place: order(place.version))
             for own in found.values()
         ]
 

@@ -28,7 +28,8 @@ from assay.types.kernels import Attention, Experts, Rates
 SPEED = Path(__file__).parents[2] / "benchmarks" / "speed"
 sys.path.insert(0, str(SPEED))
 
-import kernel_kinds  # noqa: E402  (benchmarks are scripts, not a package)
+import kernel_matrices  # noqa: E402  (benchmarks are scripts, not a package)
+import kernel_solve  # noqa: E402
 
 SHIPPED = store.DATA / "generated" / "kernel_speed.json"
 NUMBER_FORMATS = {
@@ -148,7 +149,7 @@ def test_shares_are_shares_of_what_the_catalogue_says_today(place: tuple[str, st
     body = known(store.entry(kernels.KIND, ":".join(place)))
     assert body["bandwidth"] == gpu(place[0]).bandwidth.value
     for name, peak in body["peaks"].items():
-        assert peak == kernel_kinds.peak_of(place[0], name)
+        assert peak == kernel_solve.peak_of(place[0], name)
 
 
 @pytest.mark.parametrize("place", Places, ids=":".join)
@@ -167,8 +168,8 @@ def test_no_share_is_above_one_and_no_time_below_zero(place: tuple[str, str]) ->
 
 @pytest.mark.parametrize("tokens", [1, 4, 64, 4096])
 def test_experts_of_a_measured_choice_are_between_one_tokens_and_all(tokens: int) -> None:
-    balanced = kernel_kinds.touched_experts("balanced", 128, tokens * 8, tokens)
-    skewed = kernel_kinds.touched_experts("power_law_1.2", 128, tokens * 8, tokens)
+    balanced = kernel_matrices.touched_experts("balanced", 128, tokens * 8, tokens)
+    skewed = kernel_matrices.touched_experts("power_law_1.2", 128, tokens * 8, tokens)
     assert balanced == min(128, tokens * 8)
     assert 8 <= skewed <= balanced
     assert skewed < 128 or tokens > 64
@@ -178,7 +179,7 @@ def test_experts_of_a_measured_choice_are_between_one_tokens_and_all(tokens: int
 def test_rows_that_show_the_host_are_left_out() -> None:
     kernel = np.array(["a"] * 40 + ["b"] * 40)
     seconds = np.concatenate([np.linspace(1e-4, 1e-3, 40), np.linspace(1e-5, 1e-4, 40)])
-    left = kernel_kinds.above_host({"kernel_source": kernel, "seconds": seconds})
+    left = kernel_matrices.above_host({"kernel_source": kernel, "seconds": seconds})
     assert left["seconds"][left["kernel_source"] == "a"].min() > 2.5e-4
     assert left["seconds"][left["kernel_source"] == "b"].min() < 5e-5
 

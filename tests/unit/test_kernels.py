@@ -119,6 +119,19 @@ def test_a_share_stops_at_one_and_the_others_go_on() -> None:
     start, share = kernel_fits.fit(model, seconds, (kernel_fits.Start(1e-5), kernel_fits.Start(0.5, 1.0)))
     assert share == 1.0
     assert start == pytest.approx(3e-6, rel=0.1)
+    rows = np.tile([1.0, 64.0, 4096.0], 6)
+    wide, deep = (part.ravel() for part in np.meshgrid(2.0 ** np.arange(10, 16), [2048.0, 8192.0, 16384.0]))
+
+    def product(values: np.ndarray) -> np.ndarray:
+        return matrix_seconds(MatrixKernel(*values), RATES, rows, (wide, deep), 2 * wide * deep)
+
+    times = product(np.array([4e-6, 1.4, 0.6, 1e-9, 1e-9, 1e-13]))
+    near = [kernel_fits.Start(value) for value in (1e-5, 1e-9, 1e-9, 1e-13)]
+    ends = [
+        kernel_fits.fit(product, times, (near[0], first, kernel_fits.Start(0.5, 1.0), *near[1:]))
+        for first in (kernel_fits.Start(0.5, 1.0), kernel_fits.Start(1.0, 1.0, fixed=True))
+    ]
+    assert list(ends[0]) == pytest.approx(list(ends[1]), rel=1e-6)
     held = kernel_fits.fit(model, seconds, (kernel_fits.Start(1e-5), kernel_fits.Start(0.5, 1.0, fixed=True)))
     assert held[1] == 0.5
 

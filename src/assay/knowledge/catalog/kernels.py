@@ -4,6 +4,7 @@
 no entry: None, never a neighbour's figures.
 """
 
+from functools import cache
 from typing import Any, TypeVar
 
 from assay.knowledge import store
@@ -35,8 +36,13 @@ def units_of(kernel: type[Kernel]) -> tuple[float, ...]:
     return tuple(scales.get(name, PICO) for name in kernel._fields)
 
 
+@cache
+def _entry(card: str, runtime: str) -> dict[str, Any]:
+    return store.entry(KIND, f"{card}:{runtime}") or {"fits": {}, "peaks": {}}
+
+
 def _fitted(kernel: type[Kernel], place: tuple[str, str], kind: str, name: str) -> Fitted[Kernel] | None:
-    body: dict[str, Any] = store.entry(KIND, ":".join(place)) or {"fits": {}}
+    body = _entry(*place)
     found = body["fits"].get(kind, {"of": {}})
     if name not in found["of"]:
         return None
@@ -57,8 +63,8 @@ def rates(card: str, runtime: str, number_format: str) -> Rates | None:
 
     The card's bandwidth and dense peak as the catalogue had them when the parameters were fitted.
     """
-    body = store.entry(KIND, f"{card}:{runtime}")
-    if body is None or number_format not in body["peaks"]:
+    body = _entry(card, runtime)
+    if number_format not in body["peaks"]:
         return None
     return Rates(body["bandwidth"], body["peaks"][number_format])
 
