@@ -74,6 +74,7 @@ bench: $(VENV)/.stamp-test
 	$(BIN)/python benchmarks/readers.py
 	$(BIN)/python benchmarks/proofs.py
 	$(BIN)/python benchmarks/fits.py
+	$(BIN)/python benchmarks/predictions.py
 
 schemas: $(VENV)/.stamp-test
 	$(BIN)/python tools/json_schemas.py
