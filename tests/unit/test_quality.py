@@ -143,7 +143,7 @@ def test_quantized_weights_quantized_again_are_named_and_take_no_figures_from_16
 
 
 def test_a_cache_has_figures_of_its_own() -> None:
-    of_cache = figure(79.2, formats=(), kv="q8_0")
+    of_cache = figure(79.2, kv="q8_0")
     found = cache_quality_of(ASKED, "q8_0", [figure(), of_cache], PROTOCOLS)
     assert [cost.figures for cost in found.costs] == [(of_cache,)]
     assert cache_quality_of(ASKED, "fp16", [of_cache], PROTOCOLS).lossless
