@@ -119,7 +119,7 @@ def test_stale_offers_speak_only_where_nothing_fresh_is_left_and_then_the_newest
 def test_prices_of_other_sellers_and_other_currencies_stay_out() -> None:
     mixed = [
         offer(1000, days_ago(4)),
-        offer(900, days_ago(4), "used"),
+        offer(900, days_ago(4), "used", "u"),
         offer(90000, days_ago(5), where="r", unit="RUB"),
     ]
     found = price(mixed, "street", RULES, TODAY)

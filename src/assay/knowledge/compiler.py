@@ -9,7 +9,7 @@ Layout of `data/`: `sources/*.toml`, `gpus/*.toml`, `models/*.toml`, `execution/
 `nvidia_probes.toml`, `instruction_sets.toml`, `number_formats.toml`, `weight_formats.toml`, `runtimes.toml`,
 `architectures.toml`, `attention.toml`, `memory_terms.toml`, `training.toml`,
 `kv_formats.toml`, `launch.toml`, `gguf_recipes.toml`, `log_rows.toml`,
-`log_causes.toml`, `log_kernels.toml`, `market/*.toml`). CONTRIBUTING.md describes the entries.
+`log_causes.toml`, `log_kernels.toml`, `quality*.toml`, `market/*.toml`). CONTRIBUTING.md describes the entries.
 """
 
 import hashlib
@@ -68,6 +68,9 @@ SINGLE_TABLES = {
     "log_rows.toml": "log_row",
     "log_causes.toml": "log_cause",
     "log_kernels.toml": "log_kernel",
+    "quality.toml": "quality",
+    "quality_protocols.toml": "quality_protocol",
+    "quality_bounds.toml": "quality_bound",
     "market/prices.toml": "offer",
     "market/roadmap.toml": "announcement",
     "market/ageing.toml": "price_ageing",
