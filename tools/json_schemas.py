@@ -43,6 +43,7 @@ ORDER = (
     "launch",
     "train",
     "diagnose",
+    "bench",
     "profile",
     "error",
 )

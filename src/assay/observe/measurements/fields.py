@@ -39,6 +39,7 @@ class Fields:
         self.body = body
         self.file = file
         self.row = row
+        self.alone = alone
         self._prefix = "" if alone else f"[{row}]."
 
     def wrong(self, reason: str, name: str, value: Any = "") -> MalformedFile:
@@ -84,8 +85,10 @@ class Fields:
             raise self.wrong("number", name, value) from None
         if not isfinite(found):
             raise self.wrong("number", name, value)
-        if found < least or (above and found == least):
-            raise self.wrong("positive" if above else "negative", name, value)
+        if found < least:
+            raise self.wrong("negative", name, value)
+        if above and found == least:
+            raise self.wrong("positive", name, value)
         return found
 
     def optional(self, name: str, *, least: float = 0.0, above: bool = False) -> float | None:

@@ -128,7 +128,10 @@ def _speed(row: Fields, tokens: int) -> tuple[float, float | None, int]:
         return speed, spread, 1
     if not isinstance(samples, list) or not samples:
         raise row.wrong("list", "samples_ns", samples)
-    times = [Fields({"samples_ns": sample}, row.file, row.row).number("samples_ns", above=True) for sample in samples]
+    times = [
+        Fields({"samples_ns": sample}, row.file, row.row, alone=row.alone).number("samples_ns", above=True)
+        for sample in samples
+    ]
     row.agrees("avg_ns", nanoseconds, sum(times) / len(times))
     row.agrees("avg_ts", speed, sum(tokens * 1e9 / time for time in times) / len(times))
     return speed, spread if len(times) > 1 else None, len(times)

@@ -87,10 +87,10 @@ def _csv(text: str, file: str) -> list[Any]:
     except csv.Error as error:
         raise malformed(file, "csv", line=reader.line_num) from error
     for number, row in enumerate(rows, 2):
-        if len(row) != len(head):
+        if len(row) != len(head) or not row[-1]:  # cut behind a comma, a row has its length and no last value
             raise malformed(file, "csv", line=number)
-    if not rows and set(llama_bench.MARKS) <= set(head):
-        raise malformed(file, "empty")
+    if not rows:
+        raise malformed(file, "empty" if set(llama_bench.MARKS) <= set(head) else "kind")
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
