@@ -21,8 +21,9 @@ def llama_row(**changes: Any) -> dict[str, Any]:
     speeds = [128e9 / time for time in times]
     mean = sum(times) / 2
     row: dict[str, Any] = {
-        "build_commit": "0123abcd", "build_number": 6543, "cpu_info": "A processor", "gpu_info": "NVIDIA GeForce RTX 5090",
-        "backends": "CUDA", "model_filename": "models/Qwen3-8B-Q4_K_M.gguf", "model_type": "qwen3 8B Q4_K - Medium",
+        "build_commit": "0123abcd", "build_number": 6543, "cpu_info": "A processor",
+        "gpu_info": "NVIDIA GeForce RTX 5090", "backends": "CUDA",
+        "model_filename": "models/Qwen3-8B-Q4_K_M.gguf", "model_type": "qwen3 8B Q4_K - Medium",
         "model_size": 5_020_000_000, "model_n_params": 8_190_000_000, "n_batch": 2048, "n_ubatch": 512, "n_threads": 8,
         "cpu_mask": "0x0", "cpu_strict": False, "poll": 50, "type_k": "f16", "type_v": "f16", "n_gpu_layers": 99,
         "n_cpu_moe": 0, "split_mode": "layer", "main_gpu": 0, "no_kv_offload": False, "flash_attn": True,
@@ -68,8 +69,9 @@ def as_lines(*rows: dict[str, Any]) -> str:
 def vllm_result(**changes: Any) -> dict[str, Any]:
     """A result of `vllm bench serve --save-result`: 40 requests, 8 at once, 512 tokens in and 128 out, in 10 s."""
     row: dict[str, Any] = {
-        "date": "20261001-101112", "endpoint_type": "vllm", "backend": "vllm", "label": None, "model_id": "Qwen/Qwen3-8B",
-        "tokenizer_id": "Qwen/Qwen3-8B", "num_prompts": 40, "request_rate": "inf", "burstiness": 1.0,
+        "date": "20261001-101112", "endpoint_type": "vllm", "backend": "vllm", "label": None,
+        "model_id": "Qwen/Qwen3-8B", "tokenizer_id": "Qwen/Qwen3-8B", "num_prompts": 40, "request_rate": "inf",
+        "burstiness": 1.0,
         "max_concurrency": 8, "duration": 10.0, "completed": 40, "failed": 0, "total_input_tokens": 20_480,
         "total_output_tokens": 5120, "request_throughput": 4.0, "request_goodput": None, "output_throughput": 512.0,
         "total_token_throughput": 2560.0, "max_output_tokens_per_s": 600.0, "max_concurrent_requests": 9,

@@ -114,9 +114,9 @@ class Handler(BaseHTTPRequestHandler):
         if behaviour.before(self, number):
             return
         self.begin_stream()
-        self._stream(body, number, chat)
+        self._stream(body, number, chat=chat)
 
-    def _stream(self, body: dict[str, Any], number: int, chat: bool) -> None:
+    def _stream(self, body: dict[str, Any], number: int, *, chat: bool) -> None:
         behaviour = self.behaviour
         time.sleep(behaviour.first_seconds)
         if chat:

@@ -8,9 +8,9 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -117,7 +117,7 @@ class Server:
         self.address = address
         self.silence = silence
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
-        self._open: set[HTTPConnection] = set()
+        self._open: set[socket] = set()
 
     def _words(self, text: str) -> str:
         """A server's own words in one line, without the key that it may repeat."""
@@ -126,23 +126,38 @@ class Server:
 
     def hang_up(self) -> None:
         """End every request that is under way; called by the thread that waits for the others."""
-        for connection in tuple(self._open):
-            with suppress(OSError, AttributeError):
-                connection.sock.shutdown(SHUT_RDWR)
+        for talk in tuple(self._open):
+            with suppress(OSError):
+                talk.shutdown(SHUT_RDWR)
 
     @contextmanager
-    def _connection(self) -> Iterator[HTTPConnection]:
-        """A connection that is open; what fails within is a `Trouble`.
+    def _asked(self, path: str, body: dict[str, Any] | None = None) -> Iterator[tuple[HTTPResponse, float]]:
+        """The answer to a request, a success, and when it was asked; what fails until the block ends is a `Trouble`.
 
         Raises:
-            Trouble: nobody listens, or the talk breaks off.
+            Trouble: nobody listens, the server refuses, or the talk breaks off.
         """
         kind = HTTPSConnection if self.address.secure else HTTPConnection
         connection = kind(self.address.host, self.address.port, timeout=self.silence)
-        self._open.add(connection)
-        try:
+        with ExitStack() as stack, self._told():
+            stack.callback(connection.close)
             connection.connect()
-            yield connection
+            # An answer that ends with its connection takes the socket from it.
+            talk = connection.sock
+            stack.callback(talk.close)
+            self._open.add(talk)
+            stack.callback(self._open.discard, talk)
+            sent = time.monotonic()
+            self._send(connection, path, body)
+            response = stack.enter_context(closing(connection.getresponse()))
+            self._refuse(response, path)
+            yield response, sent
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """The network's errors as `Trouble`."""
+        try:
+            yield
         except TimeoutError as error:
             raise Trouble("stalled", seconds=self.silence) from error
         except ConnectionRefusedError as error:
@@ -151,11 +166,8 @@ class Server:
             raise Trouble("closed") from error
         except OSError as error:
             raise Trouble("unreachable", url=self.address.text, reason=self._words(str(error))) from error
-        finally:
-            self._open.discard(connection)
-            connection.close()
 
-    def _ask(self, connection: HTTPConnection, path: str, body: dict[str, Any] | None) -> HTTPResponse:
+    def _send(self, connection: HTTPConnection, path: str, body: dict[str, Any] | None) -> None:
         headers = {"Accept": "application/json" if body is None else "text/event-stream"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -165,9 +177,9 @@ class Server:
             headers["Content-Type"] = "application/json"
         try:
             connection.request("GET" if body is None else "POST", self.address.base + path, data, headers)
-        except (ValueError, UnicodeError) as error:
-            raise Trouble("unreachable", url=self.address.text, reason=self._words(str(error))) from error
-        return connection.getresponse()
+        except (ValueError, UnicodeError) as error:  # a path or a key that no header can hold
+            reason = type(error).__name__
+            raise Trouble("unreachable", url=self.address.text, reason=reason) from error
 
     def _refuse(self, response: HTTPResponse, path: str) -> None:
         """Turn an answer that is no success into words.
@@ -203,9 +215,7 @@ class Server:
         Raises:
             Trouble: it answers none.
         """
-        with self._connection() as connection:
-            response = self._ask(connection, path, None)
-            self._refuse(response, path)
+        with self._asked(path) as (response, _):
             body = response.read(MAX_BODY + 1)
         try:
             found = json.loads(body)
@@ -221,14 +231,11 @@ class Server:
         Raises:
             Trouble: the server refuses, breaks off, is silent for too long, or answers something else.
         """
-        with self._connection() as connection:
-            started = time.monotonic()
-            response = self._ask(connection, question.path, body)
-            self._refuse(response, question.path)
+        with self._asked(question.path, body) as (response, sent):
             if "event-stream" not in (response.getheader("Content-Type") or "").lower():
                 words = self._said(response.read(MAX_WORDS))
                 raise Trouble("no_stream", words=words)
-            return self._collected(response, question, started, arrived)
+            return self._collected(response, question, sent, arrived)
 
     def _collected(
         self, response: HTTPResponse, question: Question, started: float, arrived: Callable[[float], None]
