@@ -160,7 +160,7 @@ def layout(answer: BenchAnswer) -> Report:
     blocks += [Notes(None, lines)] if lines else []
     if answer.path is None:
         blocks.append(Notes(None, (message("bench.not_stored"),)))
-    else:
+    elif answer.measurements:
         blocks.append(Notes(None, (message("bench.where", file=str(answer.path)),)))
     cited = tuple(dict.fromkeys(map(source_of, answer.measurements)))
     return Report(_headline(answer), _tone(answer), tuple(blocks), _figures(answer), cited)
