@@ -43,6 +43,7 @@ ORDER = (
     "launch",
     "train",
     "diagnose",
+    "shortfall",
     "bench",
     "profile",
     "error",

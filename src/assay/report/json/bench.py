@@ -89,7 +89,9 @@ class Document(Envelope):
     stopped: str | None
 
 
-def _measurement(measurement: Measurement, letter: Letter) -> dict[str, Any]:
+def measured(measurement: Measurement, letter: Letter) -> dict[str, Any]:
+    """A measurement on the wire."""
+
     def q(value: float | None, unit: str) -> Q:
         return letter.q(figure(measurement, value, unit, "unknown.not_measured"))
 
@@ -140,7 +142,7 @@ def document(answer: BenchAnswer, language: Language) -> dict[str, Any]:
     body = {
         "action": answer.action,
         "store": None if answer.path is None else str(answer.path),
-        "measurements": [_measurement(each, letter) for each in answer.measurements],
+        "measurements": [measured(each, letter) for each in answer.measurements],
         "stopped": None if answer.stopped is None else letter.text(answer.stopped),
     }
     return letter.close(SCHEMA, body, answer.messages)

@@ -25,14 +25,16 @@ def _cards(measurement: Measurement) -> Message | str:
     return " + ".join(map(_card, measurement.cards)) if measurement.cards else message("bench.unnamed")
 
 
-def _runtime(measurement: Measurement) -> Message | str:
+def runtime_name(measurement: Measurement) -> Message | str:
+    """The runtime with its version as it names itself."""
     if measurement.runtime is None:
         return message("bench.unnamed")
     name = runtime(measurement.runtime).name
     return name if measurement.version is None else f"{name} {measurement.version}"
 
 
-def _model(measurement: Measurement) -> str:
+def model_name(measurement: Measurement) -> str:
+    """The model without its owner, with its weight format where one is known."""
     name = (measurement.model.id or measurement.model.text or "?").rpartition("/")[2]
     return name if measurement.model.weights is None else f"{name}, {measurement.model.weights}"
 
@@ -53,7 +55,8 @@ def _rounded(tokens: float | None) -> int | None:
     return None if tokens is None else round(tokens)
 
 
-def _test(measurement: Measurement) -> Message:
+def test(measurement: Measurement) -> Message:
+    """What was timed, in tokens."""
     workload = measurement.workload
     return message(
         f"bench.test.{measurement.kind}",
@@ -73,7 +76,8 @@ def _listing(measurements: tuple[Measurement, ...]) -> Table:
     for each in measurements:
         number = "–" if each.id is None else str(each.id)
         cells: tuple[Cell, ...] = (
-            _model(each), _cards(each), _runtime(each), _test(each), _main(each), (each.when or "–")[:10], _state(each),
+            model_name(each), _cards(each), runtime_name(each), test(each), _main(each), (each.when or "–")[:10],
+            _state(each),
         )  # fmt: skip
         rows.append(Row(number, cells))
     heads = ("model", "card", "runtime", "test", "speed", "when", "state")
@@ -105,7 +109,7 @@ def _ladder(measurements: tuple[Measurement, ...]) -> Table:
 
 
 def _about(measurement: Measurement) -> Message:
-    return message("bench.about", model=_model(measurement), place=measurement.origin.place)
+    return message("bench.about", model=model_name(measurement), place=measurement.origin.place)
 
 
 def _headline(answer: BenchAnswer) -> tuple[Message, ...]:
