@@ -43,6 +43,8 @@ ORDER = (
     "launch",
     "train",
     "diagnose",
+    "shortfall",
+    "bench",
     "profile",
     "error",
 )

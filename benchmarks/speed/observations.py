@@ -205,7 +205,7 @@ def _built(row: dict[str, str]) -> str:
 
 
 def _variants(row: dict[str, str]) -> tuple[str, ...]:
-    """The age of a llama.cpp release, and a backend that is not the usual one of the card's vendor, as its version says.
+    """The age of a llama.cpp release, and a backend that is not the usual one of the vendor, as its version says.
 
     Its kernels changed from year to year: what differed in an earlier one is a coefficient of its own.
     """

@@ -1,6 +1,5 @@
 """Which model and which cards a log means: by names of the catalogue only; a path that a log names is never opened."""
 
-import re
 from typing import NamedTuple
 
 from assay.answers.asked import MAX_CARDS
@@ -8,12 +7,10 @@ from assay.answers.model import answer as read_model
 from assay.answers.weights import by_recipe
 from assay.errors import AssayError
 from assay.observe.checkpoint.read import from_catalogue
+from assay.observe.runtimes.gguf_names import RECIPE, stem, weights_in
 from assay.types.log import ServerLog
 from assay.types.message import Message, message
 from assay.types.model import Model
-
-PART = re.compile(r"-\d{5}-of-\d{5}$")
-RECIPE = re.compile(r"[-._](?P<recipe>(?:UD-)?(?:I?Q\d\w*|MXFP4\w*|BF16|F16|F32))$", re.IGNORECASE)
 
 
 class Named(NamedTuple):
@@ -23,27 +20,21 @@ class Named(NamedTuple):
     messages: tuple[Message, ...] = ()
 
 
-def _stem(path: str) -> str:
-    """The last part of a path of any system, without `.gguf` and the number of its part."""
-    name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
-    return PART.sub("", name.removesuffix(".gguf"))
-
-
 def _from_file_name(path: str) -> Model:
     """`Qwen3-30B-A3B-Q4_K_M.gguf`: the catalogue's model by that recipe."""
-    stem = _stem(path)
-    match = RECIPE.search(stem)
-    if match is None:
-        return from_catalogue(stem)
-    model = from_catalogue(stem[: match.start()])
-    return by_recipe(model, model.name, f"gguf:{match['recipe'].upper()}")
+    name = stem(path)
+    weights = weights_in(name)
+    if weights is None:
+        return from_catalogue(name)
+    model = from_catalogue(RECIPE.sub("", name))
+    return by_recipe(model, model.name, weights)
 
 
 def _from_name(name: str) -> Model:
     """A repository's name, or the last part of a folder's path."""
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return from_catalogue(name)
-    return from_catalogue(_stem(name))
+    return from_catalogue(stem(name))
 
 
 def model_of(asked: str | None, log: ServerLog) -> Named:

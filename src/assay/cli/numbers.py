@@ -18,8 +18,9 @@ CYRILLIC = str.maketrans("км", "km")
 
 if TYPE_CHECKING:
     Whole = click.ParamType[int]
+    Rungs = click.ParamType[tuple[int, ...]]
 else:
-    Whole = click.ParamType  # takes no parameter before click 8.2
+    Whole = Rungs = click.ParamType  # takes no parameter before click 8.2
 
 
 class Count(Whole):
@@ -73,3 +74,24 @@ class Tokens(Count):
 AT_LEAST_ZERO = Count(0)
 AT_LEAST_ONE = Count(1)
 TOKENS = Tokens(1)
+
+
+class Ladder(Rungs):
+    """Whole numbers from 1 on, separated by commas: `1,2,4,8`."""
+
+    name = "numbers"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[int, ...]:
+        """The numbers that were typed.
+
+        Raises:
+            UsageError: one of them is none, or too small or too large.
+        """
+        if isinstance(value, tuple):
+            return value
+        return tuple(AT_LEAST_ONE.convert(part, param, ctx) for part in str(value).split(","))

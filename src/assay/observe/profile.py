@@ -15,16 +15,21 @@ LARGEST_BYTES = 2**20
 """A profile is a few lines; what is larger is some other file."""
 
 
-def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the profile lies: `assay/profile.toml` below XDG_CONFIG_HOME, else below `~/.config`.
+def user_folder(variable: str, fallback: str, environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the user's files that `variable` names, else `fallback` below the home folder.
 
-    The XDG specification says that a relative XDG_CONFIG_HOME is to be ignored.
+    The XDG specification says that a relative path in its variables is to be ignored.
     """
-    chosen = environment.get("XDG_CONFIG_HOME", "")
+    chosen = environment.get(variable, "")
     if os.path.isabs(chosen):  # noqa: PTH117 -- an empty string is no path yet
-        return Path(chosen) / "assay" / "profile.toml"
+        return Path(chosen)
     home = environment.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 -- Path.home() raises without one
-    return Path(home) / ".config" / "assay" / "profile.toml"
+    return Path(home) / fallback
+
+
+def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where the profile lies: `assay/profile.toml` below XDG_CONFIG_HOME, else below `~/.config`."""
+    return user_folder("XDG_CONFIG_HOME", ".config", environment) / "assay" / "profile.toml"
 
 
 def _read_bytes(path: Path) -> bytes:
