@@ -11,7 +11,7 @@ from math import log
 from typing import NamedTuple
 
 from assay.answers.cards import Card, card
-from assay.answers.speed import multiplies_of, place_of
+from assay.answers.places import multiplies_of, place_of
 from assay.knowledge.catalog import kernels
 from assay.knowledge.catalog.runtimes import runtime
 from assay.reason.speed.shape import Matrix, Shape

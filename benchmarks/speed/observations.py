@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from assay.answers.cards import Card, card
 from assay.answers.model import answer as read_model
 from assay.answers.narrower import in_format
-from assay.answers.speed import multiplies_of, place_of
+from assay.answers.places import multiplies_of, place_of
 from assay.errors import AssayError
 from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.reason.speed import step

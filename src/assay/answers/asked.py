@@ -29,7 +29,7 @@ class CheckRequest(NamedTuple):
     """What was asked, as the user wrote it; `gpus` are queries such as `2x RTX 4090` or `A + B`.
 
     `picture` asks for what a drawing shows besides the page: of `memory`, or of `speed`; `explained`
-    asks for the nearest measurements.
+    asks for the nearest measurements; without `owned` no measurement of the owner's corrects a speed.
     """
 
     model: str
@@ -43,6 +43,7 @@ class CheckRequest(NamedTuple):
     offload: bool = False
     picture: Drawing | None = None
     explained: bool = False
+    owned: bool = True
 
 
 class CardCount(NamedTuple):

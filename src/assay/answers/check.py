@@ -93,7 +93,7 @@ def result_of(  # noqa: PLR0913 -- a request with all that was made of it
     """The answer for one set of cards; what to give up takes many more plans and is left out where nobody reads it."""
     found = judged(request, model, engine, kv, workload, column)
     answer, setting = found.fit, found.setting
-    speed = predicted(setting, workload, answer, column)
+    speed = predicted(setting, workload, answer, column, owned=request.owned)
     slots = int(answer.max_concurrency.value or workload.concurrency)
     # A command without the adapters' folders would not be the one that was planned for.
     runs = answer.verdict == "yes" and not request.adapters and not any(absent(setting, each) for each in column)

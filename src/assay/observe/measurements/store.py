@@ -4,17 +4,15 @@ Write-ahead logging with full synchronisation; a row is committed as soon as it 
 migrations that a file has had, and each runs in one transaction with its number.
 """
 
-import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
 from assay.errors import MalformedFile, PermissionRefused, UnreadableFile, UnsupportedFile
 from assay.observe.measurements.record import dumped, loaded
-from assay.observe.profile import user_folder
 from assay.types.measurement import Measurement
 from assay.types.message import message
 
@@ -38,11 +36,6 @@ MIGRATIONS = (
 """What each version adds to the one before it; a change is a new entry, never an edit of an old one."""
 WAIT_SECONDS = 5.0
 """How long another process may hold the file."""
-
-
-def store_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where measurements lie: `assay/measurements.sqlite` below XDG_DATA_HOME, else below `~/.local/share`."""
-    return user_folder("XDG_DATA_HOME", ".local/share", environment) / "assay" / "measurements.sqlite"
 
 
 def _malformed(path: Path, reason: str) -> MalformedFile:

@@ -10,6 +10,7 @@ from math import exp
 from typing import NamedTuple
 
 from assay.reason.speed import step
+from assay.reason.speed.own import Correction, Own, correction, exactly
 from assay.reason.speed.step import Factors, Prepared
 from assay.types.message import Message, message
 from assay.types.plan import Bound, Prediction, Workload
@@ -18,6 +19,9 @@ from assay.types.speed import Calibration, Seen, SpeedKind, Spread
 
 ENOUGH = 30
 """Calibrated prefill rows of a stratum below which a prefill figure counts as assumed."""
+OWN = "own-measurement"
+"""The source that stands for what the owner stored."""
+CORRECTED = "the step's parts at the card's peak x fitted factors, x what your measurements were off"
 FORMULA = "sum of the parts of the step, each at the card's peak x fitted factors"
 
 
@@ -75,13 +79,17 @@ def bound_of(parts: Sequence[Part]) -> Bound:
 
 
 class Speed(NamedTuple):
-    """What is predicted with: a shape on a place, the fit and its factors; sources and basis of model and card."""
+    """What is predicted with: a shape on a place, the fit and its factors; sources and basis of model and card.
+
+    `own` are the owner's measurements on this card, each with the factors of the model that was measured.
+    """
 
     prepared: Prepared
     calibration: Calibration
     factors: Factors
     sources: tuple[str, ...]
     basis: Basis
+    own: tuple[tuple[Own, Factors], ...] = ()
 
 
 def speed_of(prepared: Prepared, calibration: Calibration, sources: tuple[str, ...], basis: Basis) -> Speed:
@@ -99,24 +107,38 @@ def speed_of(prepared: Prepared, calibration: Calibration, sources: tuple[str, .
 def seconds_of(speed: Speed, contributions: Sequence[float], kind: SpeedKind, basis: Basis | None = None) -> Quantity:
     """A time with the interval of its stratum."""
     spread = spread_of(speed.calibration, kind, speed.prepared)
+    corrected = correction(kind, speed.own)
     weakest: Basis = basis or speed.basis
     inputs = tuple(
         (part.name, _part(speed, part, weakest))
         for part in sorted(parts_of(speed.prepared, contributions), key=lambda part: -part.seconds)
     )
-    value = sum(contributions)
+    value = sum(contributions) * corrected.factor
     return Quantity(
         value,
         "s",
         "derived",
-        (*speed.sources, speed.calibration.source),
-        low=value * min(exp(-spread.high), 1.0),
-        high=value * max(exp(-spread.low), 1.0),
+        (*speed.sources, speed.calibration.source, *((OWN,) if corrected.ids else ())),
+        low=value * min(exp(-spread.high * corrected.width), 1.0),
+        high=value * max(exp(-spread.low * corrected.width), 1.0),
         weakest=weakest,
         weakest_share=1.0,
-        formula=FORMULA,
+        note=_corrected_by(corrected),
+        formula=CORRECTED if corrected.ids else FORMULA,
         inputs=inputs,
     )
+
+
+def _corrected_by(found: Correction) -> Message | None:
+    if not found.ids:
+        return None
+    code = "speed.corrected" if found.width < 1.0 else "speed.corrected_other"
+    return message(code, ids=", ".join(map(str, found.ids)))
+
+
+def _measured(found: Own) -> Quantity:
+    """A time as the owner measured it."""
+    return Quantity(found.seconds, "s", "measured", (OWN,), note=message("speed.measured", id=found.id))
 
 
 def _part(speed: Speed, part: Part, weakest: Basis) -> Quantity:
@@ -161,10 +183,14 @@ def predict(speed: Speed, workload: Workload) -> Prediction:
     sequences, prompt = workload.concurrency, workload.prompt
     many: SpeedKind = "serving" if sequences > 1 else "decode"
     decoding = step.decode(speed.prepared, speed.factors, sequences, workload.context / 2)
-    each = seconds_of(speed, decoding, many)
+    stored = tuple(own for own, _ in speed.own)
+    exact_step = exactly(stored, many, sequences, workload.context / 2)
+    each = _measured(exact_step) if exact_step else seconds_of(speed, decoding, many)
     calibrated = spread_of(speed.calibration, "prefill", speed.prepared)
     doubted: Basis | None = "assumed" if calibrated.rows < ENOUGH else None
-    reading = seconds_of(speed, step.prefill(speed.prepared, speed.factors, prompt), "prefill", doubted)
+    exact_prompt = exactly(stored, "prefill", 1.0, prompt)
+    predicted = seconds_of(speed, step.prefill(speed.prepared, speed.factors, prompt), "prefill", doubted)
+    reading = _measured(exact_prompt) if exact_prompt else predicted
     return Prediction(
         prefill=_rate(reading, prompt, "prompt tokens / prefill time"),
         decode_per_sequence=_rate(each, 1, "1 / step time"),
