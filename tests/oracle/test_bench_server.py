@@ -23,9 +23,9 @@ CARD = "RTX PRO 6000 Blackwell Workstation Edition"
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[launched.Running]:
-    """A server with two slots of 512 tokens."""
+    """A server with two slots of 512 tokens; threads of one more would wait for each other on a busy machine."""
     port = launched.free_port()
-    command = f"llama-server -m '{real_file(SMOLLM2)}' --host 127.0.0.1 --port {port} -np 2 -c 1024"
+    command = f"llama-server -m '{real_file(SMOLLM2)}' --host 127.0.0.1 --port {port} -np 2 -c 1024 -t 1 -tb 1"
     with launched.running(command, f"http://127.0.0.1:{port}/health", tmp_path_factory.mktemp("served")) as found:
         yield found
 

@@ -46,6 +46,13 @@ def _set(name: str, read: Callable[[str], object]) -> Callable[[xllamacpp.Common
     return lambda params, text: setattr(params, name, read(text))
 
 
+def _threads(name: str) -> Callable[[xllamacpp.CommonParams, str], None]:
+    def assign(params: xllamacpp.CommonParams, text: str) -> None:
+        getattr(params, name).n_threads = int(text)
+
+    return assign
+
+
 ARGUMENTS: dict[str, Callable[[xllamacpp.CommonParams, str], None]] = {
     "-m": _model,
     "-c": _set("n_ctx", int),
@@ -59,6 +66,8 @@ ARGUMENTS: dict[str, Callable[[xllamacpp.CommonParams, str], None]] = {
     "--port": _set("port", int),
     "--alias": _set("model_alias", lambda text: {text}),
     "--lora": _adapters,
+    "-t": _threads("cpuparams"),
+    "-tb": _threads("cpuparams_batch"),
     "-lv": _set("verbosity", int),
 }
 
