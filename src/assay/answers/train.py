@@ -8,29 +8,36 @@ from assay.answers.model import answer as read_model
 from assay.answers.trainable import TRAINABLE, doubted
 from assay.errors import MissingKnowledge, UsageError
 from assay.knowledge.catalog.training import training_terms
+from assay.reason.peaks import dense_peak
 from assay.reason.training import plan as planning
 from assay.reason.training.bounds import Terms
 from assay.reason.training.plan import Subject
 from assay.reason.training.states import trained_parameters
+from assay.reason.training.time import training_time
 from assay.reason.training.ways import ways
 from assay.reason.training.widths import PLAIN, parameters
 from assay.types.gpu import Identification
 from assay.types.message import Message, message
 from assay.types.model import Model
 from assay.types.plan import Verdict
-from assay.types.quantity import Quantity
-from assay.types.training import Training, TrainingFit
+from assay.types.quantity import ASKED, Quantity, exact, unknown
+from assay.types.training import Training, TrainingFit, TrainingTime
 
 WIDE = frozenset({"bf16", "fp16", "fp32"})
 
 
 class TrainRequest(NamedTuple):
-    """What was asked, as the user wrote it; `cards` is how many of each card, where the query does not say."""
+    """What was asked, as the user wrote it; `cards` is how many of each card, where the query does not say.
+
+    `tokens` to train on, and the share of the peak that the user's own runs reach (`mfu`), where they are said.
+    """
 
     model: str
     gpus: tuple[str, ...]
     training: Training
     cards: int = 1
+    tokens: int | None = None
+    mfu: float | None = None
 
 
 class TrainResult(NamedTuple):
@@ -39,6 +46,7 @@ class TrainResult(NamedTuple):
     cards: tuple[CardCount, ...]
     training: Training
     fit: TrainingFit
+    speed: TrainingTime
 
     @property
     def verdict(self) -> Verdict:
@@ -106,8 +114,20 @@ def _trained(model: Model, training: Training) -> Quantity:
     )
 
 
-def result_of(model: Model, training: Training, column: tuple[CardCount, ...], terms: Terms) -> TrainResult:
+def _time(model: Model, training: Training, request: TrainRequest, column: tuple[CardCount, ...]) -> TrainingTime:
+    """How fast one set of cards trains: of unlike ones the slowest sets the pace."""
+    peaks = [dense_peak(entry.card.peaks, "bf16") or dense_peak(entry.card.peaks, "fp16") for entry in column]
+    known = [peak for peak in peaks if peak is not None]
+    none = unknown("FLOP/s", message("unknown.peak"))
+    peak = min(known, key=lambda one: one.value or 0.0) if len(known) == len(peaks) else none
+    mfu = training_terms()["mfu"] if request.mfu is None else exact(request.mfu, "ratio", "documented", ASKED)
+    cards = sum(entry.number for entry in column)
+    return training_time(model, training, cards, peak, mfu, request.tokens)
+
+
+def result_of(model: Model, request: TrainRequest, column: tuple[CardCount, ...], terms: Terms) -> TrainResult:
     """The answer for one set of cards."""
+    training = request.training
     memory = memory_of(column)
     asked = training if memory.cards > 1 else training._replace(shard="none")
     subject = Subject(model, memory, terms)
@@ -124,7 +144,7 @@ def result_of(model: Model, training: Training, column: tuple[CardCount, ...], t
         reasons=(*doubts, *reasons),
         ways=() if planning.verdict(found)[0] == "yes" else ways(subject, asked),
     )
-    return TrainResult(column, asked, fit)
+    return TrainResult(column, asked, fit, _time(model, asked, request, column))
 
 
 def _notes(model: Model, training: Training) -> tuple[Message, ...]:
@@ -178,6 +198,8 @@ def answer(request: TrainRequest) -> TrainAnswer:
             raise UsageError(
                 message("error.not_positive", option=name, value=getattr(training, name)), message("hint.not_positive")
             )
+    if request.mfu is not None and not 0.0 < request.mfu <= 1.0:
+        raise UsageError(message("error.bad_mfu", value=str(request.mfu)), message("hint.bad_mfu"))
     model = _model_of(request)
     columns, identifications = _columns(request)
     terms = training_terms()
@@ -185,6 +207,6 @@ def answer(request: TrainRequest) -> TrainAnswer:
         request=request,
         model=model,
         identifications=tuple(identifications),
-        results=tuple(result_of(model, training, column, terms) for column in columns),
+        results=tuple(result_of(model, request, column, terms) for column in columns),
         messages=_notes(model, training),
     )

@@ -12,6 +12,7 @@ MOST = 2**53
 """Beyond this a number is a slip of the hand, and JSON's readers would round it."""
 FACTORS = {"": 1, "k": 2**10, "m": 2**20}
 """Binary, as contexts are: 32k is 32,768, and 128k what a model card calls 128K (131,072)."""
+DECIMAL = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
 SPELLED = re.compile(r"([0-9]{1,18})\s*([kmкм]?)", re.IGNORECASE)
 CYRILLIC = str.maketrans("км", "km")
 
@@ -71,9 +72,25 @@ class Tokens(Count):
         return message("hint.tokens")
 
 
+class Billions(Count):
+    """Tokens of a whole training run: 2000000000, 300M, 2B, 15T; the letters are decimal, as papers write them."""
+
+    name = "tokens"
+
+    def read(self, text: str) -> int | None:
+        """The tokens in a text, None where there are none."""
+        match = re.fullmatch(r"([0-9]{1,16}(?:\.[0-9]{1,6})?)\s*([KMBT]?)", text, re.IGNORECASE)
+        return None if match is None else round(float(match[1]) * DECIMAL[match[2].upper()])
+
+    def hint(self) -> Message:
+        """What would be right."""
+        return message("hint.billions")
+
+
 AT_LEAST_ZERO = Count(0)
 AT_LEAST_ONE = Count(1)
 TOKENS = Tokens(1)
+BILLIONS = Billions(1)
 
 
 class Ladder(Rungs):

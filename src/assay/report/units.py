@@ -29,7 +29,13 @@ def _bytes(size: float) -> Shown:
     return Shown("unit.byte", 1, 1)
 
 
+HOUR, DAY = 3600, 86_400
+
+
 def _seconds(size: float) -> Shown:
+    for code, length in (("unit.day", DAY), ("unit.hour", HOUR)):
+        if size >= 2 * length:
+            return Shown(code, length, 1)
     if size >= 1:
         return Shown("unit.second", 1, 2 if size < 100 else 0)
     if size >= 1e-3:

@@ -99,6 +99,13 @@ class Way(NamedTuple):
         return message("train.way", changes=", ".join(self.changes), most=self.total.highest)
 
 
+class TrainingTime(NamedTuple):
+    """Tokens a second over all cards, and the time for the tokens that were asked for, None where none were."""
+
+    rate: Quantity
+    time: Quantity | None
+
+
 class TrainingFit(NamedTuple):
     """The verdict, the plan, how far it goes, and what would make it fit.
 

@@ -4,7 +4,7 @@ import click
 
 from assay.cli.defaults import default_cards
 from assay.cli.door import Door
-from assay.cli.numbers import AT_LEAST_ONE, TOKENS
+from assay.cli.numbers import AT_LEAST_ONE, BILLIONS, TOKENS
 from assay.cli.options import common
 from assay.cli.output import put
 from assay.cli.spoken import SpokenCommand, SpokenOption
@@ -36,6 +36,8 @@ def _number(name: str, kind: click.ParamType, default: int) -> click.Option:  # 
         SpokenOption(["--no-checkpointing"], is_flag=True, help="help.train.no_checkpointing"),
         _choice("loss", LOSSES, "full"),
         _choice("shard", SHARDS, "fsdp"),
+        SpokenOption(["--tokens"], type=BILLIONS, metavar="N", help="help.train.tokens"),
+        SpokenOption(["--mfu"], type=float, metavar="SHARE", help="help.train.mfu"),
     ],
 )
 @click.argument("model")
@@ -56,6 +58,8 @@ def train(  # noqa: PLR0917 -- click passes by name
     no_checkpointing: bool,
     loss: str,
     shard: str,
+    tokens: int | None,
+    mfu: float | None,
 ) -> int:
     """The verdict for each set of cards."""
     from assay.answers.train import TrainRequest, answer
@@ -72,6 +76,6 @@ def train(  # noqa: PLR0917 -- click passes by name
         loss=loss,  # type: ignore[arg-type]
         shard=shard,  # type: ignore[arg-type]
     )
-    found = answer(TrainRequest(model, names or default_cards(), training, gpus))
+    found = answer(TrainRequest(model, names or default_cards(), training, gpus, tokens, mfu))
     put(door, "train", found)
     return found.exit_code

@@ -70,6 +70,8 @@ class ResultBody(TypedDict):
     trained_parameters: Q
     max_sequence: Q
     max_micro_batch: Q
+    tokens_per_second: Q
+    time: Q | None
     ways: list[WayBody]
     reasons: list[ReasonBody]
 
@@ -95,6 +97,8 @@ def _result(result: TrainResult, letter: Letter) -> dict[str, Any]:
         "trained_parameters": letter.q(fit.trained),
         "max_sequence": letter.q(fit.longest),
         "max_micro_batch": letter.q(fit.largest),
+        "tokens_per_second": letter.q(result.speed.rate),
+        "time": None if result.speed.time is None else letter.q(result.speed.time),
         "ways": [
             {
                 "changes": list(way.changes),

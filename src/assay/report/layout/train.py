@@ -5,7 +5,7 @@ from collections.abc import Callable
 from assay.answers.train import TrainAnswer, TrainResult
 from assay.report.layout.check import TONES, cards_name
 from assay.types.message import Message, message
-from assay.types.quantity import Quantity
+from assay.types.quantity import Quantity, unknown
 from assay.types.report import Block, Figure, Notes, Report, Row, Table
 
 Part = tuple[str, Callable[[TrainResult], Quantity]]
@@ -32,7 +32,15 @@ REACH: tuple[Part, ...] = (
     ("train.row.longest", lambda r: r.fit.longest),
     ("train.row.largest", lambda r: r.fit.largest),
 )
+TIME: tuple[Part, ...] = (
+    ("train.row.rate", lambda r: r.speed.rate),
+    ("train.row.time", lambda r: r.speed.time or unknown("s", message("unknown.no_tokens"))),
+)
 MOST_SOURCES = 6
+
+
+def _time(answer: TrainAnswer) -> tuple[Part, ...]:
+    return TIME if answer.request.tokens else TIME[:1]
 
 
 def _headline(answer: TrainAnswer) -> Message:
@@ -79,6 +87,7 @@ def _tables(answer: TrainAnswer) -> list[Block]:
         Table(message("train.memory"), heads, ((verdicts,) if several else ()) + memory),
         Table(message("train.peak"), heads, _rows(answer, PEAK)),
         Table(message("train.reach"), heads, _rows(answer, REACH)),
+        Table(message("train.time"), heads, _rows(answer, _time(answer))),
     ]
 
 
@@ -111,7 +120,9 @@ def _identity(answer: TrainAnswer) -> list[Block]:
 def layout(answer: TrainAnswer) -> Report:
     """The page of `assay train`."""
     figures = tuple(
-        Figure(message(code), read(result)) for result in answer.results for code, read in (*MEMORY, *PEAK, *REACH)
+        Figure(message(code), read(result))
+        for result in answer.results
+        for code, read in (*MEMORY, *PEAK, *REACH, *_time(answer))
     )
     cited = tuple(dict.fromkeys(source for entry in figures for source in entry.figure.sources))
     shown = message("check.sources", ids=", ".join(cited[:MOST_SOURCES]), more=max(0, len(cited) - MOST_SOURCES))
