@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from safetensors_files import write
 
-from assay.answers.asked import CheckRequest
+from assay.answers.asked import CardCount, CheckRequest
+from assay.answers.cards import card
 from assay.answers.check import answer
+from assay.answers.judged import setting_of
+from assay.answers.speed import speed_on
 from assay.errors import MalformedFile, UnsupportedArchitecture
 from assay.knowledge import store
 from assay.knowledge.catalog import architectures
+from assay.knowledge.catalog.runtimes import kv_format, runtime
 from assay.observe.checkpoint import likeness
 from assay.observe.checkpoint.config import Origin, model, understand
 from assay.observe.checkpoint.fields import Fields
 from assay.observe.checkpoint.read import read
-from assay.reason.speed import roofline
 from assay.report.json.check import document as check_document
 from assay.report.json.model import document as model_document
 from assay.report.layout import check as check_layout
@@ -143,10 +146,11 @@ def test_every_figure_of_a_verdict_rests_on_the_assumption(
 
 
 def test_the_speed_of_a_likeness_is_assumed_whatever_its_weights_are() -> None:
-    found = described(PLAIN)
-    assert roofline._touched(found, 1).root == "assumed"
-    known = described(PLAIN | {"model_type": "llama"})
-    assert roofline._touched(known, 1).root == "documented"
+    bases = []
+    for kind in (PLAIN, PLAIN | {"model_type": "llama"}):
+        setting = setting_of(described(kind), runtime("vllm"), kv_format("bf16"), (CardCount(card("l40s"), 1),))
+        bases.append(speed_on(setting, card("l40s"), 1).basis)
+    assert bases == ["assumed", "documented"]
 
 
 @every_pattern

@@ -16,11 +16,16 @@ from assay.types.message import Message, message
 from assay.types.picture import SpeedPicture
 from assay.types.plan import Fit, Prediction, Workload
 from assay.types.quantity import STRENGTH, Basis, unknown
-from assay.types.speed import Neighbour
+from assay.types.speed import Neighbour, Seen
 
 
-def _basis(setting: Setting, card: Card) -> Basis:
-    """The weakest basis of what a prediction rests on: weights, bandwidth, and published measurements."""
+def _basis(setting: Setting, card: Card, seen: Seen) -> Basis:
+    """The weakest basis of what a prediction rests on: weights, bandwidth, and published measurements.
+
+    A card that nobody measured is taken to be like others of its kind, an unknown architecture like a known one.
+    """
+    if setting.model.like or seen in ("unseen", "runtime"):
+        return "assumed"
     roots: tuple[Basis, ...] = (setting.model.weights.root, card.gpu.bandwidth.root, "reported")
     return max(roots, key=STRENGTH.index)
 
@@ -30,7 +35,9 @@ def speed_on(setting: Setting, card: Card, cards: int) -> Speed:
     shape = shape_of(setting.model, setting.kv)
     prepared = prepared_of(shape, card, cards, setting.runtime)
     sources = tuple(dict.fromkeys((*setting.model.weights.sources, *card.gpu.bandwidth.sources)))
-    return speed_of(prepared, calibration(), sources, _basis(setting, card))
+    fit = calibration()
+    near = seen_of(fit, card.gpu.id, setting.runtime.id)
+    return speed_of(prepared, fit, sources, _basis(setting, card, near))
 
 
 def _unknown_prefill(card: Card, speed: Speed) -> bool:

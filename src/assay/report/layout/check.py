@@ -174,7 +174,7 @@ def _near(answer: CheckAnswer) -> list[Block]:
     lines = dict.fromkeys(
         message(f"speed.seen.{result.speed.seen}", gpu=cards_name(result.cards), runtime=answer.runtime.name)
         for result in answer.results
-        if result.speed.seen
+        if result.speed.seen not in (None, "calibrated")
     )
     return [Notes(None, tuple(lines))] if lines else []
 
