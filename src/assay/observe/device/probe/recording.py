@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
-from assay.errors import MalformedFile, UnreadableFile
+from assay.errors import MalformedFile, PermissionRefused, UnreadableFile
 from assay.types.message import message
 from assay.types.probe import Fill, Identity, Refused, Sample, Trouble, Workload
 
@@ -211,6 +211,23 @@ def _checked(found: Recording, file: str) -> None:
             raise _malformed(file, f"{where}.batches")
         if entry.refused is None and entry.wrong is None and entry.work <= 0:
             raise _malformed(file, f"{where}.work")
+
+
+def write(path: Path, recording: Recording) -> None:
+    """Write a recording to a file.
+
+    Raises:
+        PermissionRefused: it cannot be written.
+    """
+    try:
+        path.write_text(to_text(recording), encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise PermissionRefused(
+            message("error.recording_write", file=str(path), reason=reason),
+            message("hint.recording_write"),
+            file=str(path),
+        ) from error
 
 
 def read(path: Path) -> Recording:
