@@ -34,6 +34,8 @@ ORDER = (
     "gpu",
     "formats",
     "prove",
+    "probe",
+    "probe_compare",
     "explain",
     "story",
     "model",
@@ -53,8 +55,8 @@ EXITS = (
     (
         1,
         (
-            "answered, no (`check`, `pack`, `launch`, `train`: it does not fit; `prove`: a claim of the catalogue is "
-            "contradicted; `diagnose`: a prediction did not hold)"
+            "answered, no (`check`, `pack`, `launch`, `train`: it does not fit; `prove`, `probe`: a claim of the "
+            "catalogue is contradicted; `diagnose`: a prediction did not hold)"
         ),
     ),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),
@@ -77,6 +79,7 @@ MEANING = {
     "corrupt-catalogue": "the catalogue cannot be read or built",
     "permission": "the system refused access, or the answer could not be written",
     "tool": "a tool outside Assay does not run, hangs, or answers nothing that is understood",
+    "device": "a card is busy, was lost, or its driver refuses",
     "network": "the network or the far side failed",
     "interrupted": "Ctrl-C",
     "bug": "a bug in Assay",

@@ -17,6 +17,7 @@ AssayError
     ├── CorruptCatalogue
     ├── PermissionRefused
     ├── ToolFailed          a compiler's tool does not run, or answers nothing that is understood
+    ├── DeviceFailed        a card is busy, was lost, or its driver refuses
     └── NetworkFailure
 """
 
@@ -39,6 +40,7 @@ Kind = Literal[
     "corrupt-catalogue",
     "permission",
     "tool",
+    "device",
     "network",
     "interrupted",
     "bug",
@@ -167,6 +169,12 @@ class ToolFailed(EnvironmentFailure):
     """A tool outside Assay does not run, hangs, or answers nothing that is understood."""
 
     kind = "tool"
+
+
+class DeviceFailed(EnvironmentFailure):
+    """A card is busy, was lost, or its driver refuses."""
+
+    kind = "device"
 
 
 class NetworkFailure(EnvironmentFailure):

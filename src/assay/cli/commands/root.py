@@ -7,7 +7,7 @@ from assay.cli.spoken import SpokenGroup, SpokenOption
 from assay.version import __version__
 
 COMMANDS = (
-    "gpu", "formats", "prove", "explain", "model", "check", "pack", "launch", "train", "diagnose", "bench",
+    "gpu", "formats", "prove", "probe", "explain", "model", "check", "pack", "launch", "train", "diagnose", "bench",
     "tables", "profile",
 )  # fmt: skip
 

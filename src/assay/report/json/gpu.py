@@ -86,7 +86,8 @@ class Document(Envelope):
     devices: NotRequired[list[DeviceBody]]
 
 
-def _pci(entry: PciId) -> dict[str, str]:
+def pci_body(entry: PciId) -> dict[str, str]:
+    """A PCI id on the wire, without what is not needed to decide."""
     return {key: value for key, value in entry._asdict().items() if value is not None}
 
 
@@ -102,7 +103,7 @@ def gpu_body(found: Card, letter: Letter) -> dict[str, Any]:
         "isa": gpu.isa,
         "status": gpu.status,
         "pci_ids": list(dict.fromkeys(entry.device for entry in gpu.pci)),
-        "pci": [_pci(entry) for entry in gpu.pci],
+        "pci": [pci_body(entry) for entry in gpu.pci],
         "driver_names": list(gpu.driver_names),
         "memory": letter.q(gpu.memory_sold),
         "driver_memory": letter.q(gpu.memory_driver),
@@ -128,7 +129,7 @@ def _device(result: GpuResult, device: Device) -> dict[str, Any]:
     return {
         "index": device.index,
         "name": device.name,
-        "pci": None if device.pci is None else _pci(device.pci),
+        "pci": None if device.pci is None else pci_body(device.pci),
         "bus_address": device.bus_address,
         "uuid": device.uuid,
         "memory": memory,
