@@ -9,7 +9,7 @@ from assay.types.probe import Fill, Identity, Kernel, Language, Limits, Refused,
 Trouble = Literal["busy", "permission", "driver", "nvml", "memory", "lost", "other"]
 
 
-class DeviceTrouble(Exception):  # noqa: N818 -- as in `errors.py`, named after its cause
+class DeviceTrouble(Exception):
     """Something that the card or its driver refuses: which of the known troubles, and the words it used."""
 
     def __init__(self, trouble: Trouble, words: str) -> None:
@@ -22,9 +22,12 @@ class Buffer(Protocol):
     """Device memory: its address for kernels and libraries, its length in B."""
 
     @property
-    def address(self) -> int: ...
+    def address(self) -> int:
+        """Address in the device's memory."""
+
     @property
-    def bytes(self) -> int: ...
+    def bytes(self) -> int:
+        """Length in B."""
 
 
 class Ready(Protocol):
@@ -56,20 +59,21 @@ class Driver(Protocol):
     """A card as kernels and libraries use it: memory, code, one stream. Every method raises `DeviceTrouble`."""
 
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> Limits:
+        """What shapes a launch."""
 
     @property
     def stream(self) -> int:
         """Handle of the stream (`cudaStream_t` as an integer) on which everything is enqueued and timed."""
 
-    def allocate(self, count_bytes: int) -> Buffer: ...
+    def allocate(self, count_bytes: int) -> Buffer:
+        """Device memory, not filled."""
 
     def write(self, buffer: Buffer, content: bytes) -> None:
         """Copy to the start of a buffer and wait."""
 
     def fill(self, buffer: Buffer, fill: Fill, seed: int = 0) -> None:
-        """Zeros, or random bytes that are the same for the same seed; for operands that need valid numbers use `write`
-        of a pattern, repeated by `tile`."""
+        """Zeros, or random bytes that are the same for the same seed; operands that must be numbers: see `tile`."""
 
     def tile(self, buffer: Buffer, pattern: bytes) -> None:
         """Repeat a pattern over the whole buffer (cut at its end) and wait."""
@@ -77,7 +81,8 @@ class Driver(Protocol):
     def read(self, buffer: Buffer, count_bytes: int) -> bytes:
         """Wait, then copy the start of a buffer to the host."""
 
-    def release(self, buffer: Buffer) -> None: ...
+    def release(self, buffer: Buffer) -> None:
+        """Give memory back."""
 
     def compile(self, source: str, language: Language, target: str, entry: str) -> Any | Refused:
         """A handle for `launch`, or the compiler's refusal in its words."""
@@ -85,7 +90,8 @@ class Driver(Protocol):
     def launch(self, handle: Any, grid: int, block: int, arguments: Sequence[Any], shared_bytes: int = 0) -> None:
         """Enqueue one launch; arguments are buffers and `Scalar`s."""
 
-    def synchronize(self) -> None: ...
+    def synchronize(self) -> None:
+        """Wait until all that is enqueued is done."""
 
 
 Preparer = Callable[[Workload, Driver, Fill], "Ready | Refused"]
@@ -123,5 +129,3 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Give everything back."""
-
-
