@@ -1,0 +1,185 @@
+"""A kernel that multiplies matrices in a loop, as a text to compile: statements of PTX, and the factors with them.
+
+Whatever the instruction, an entry works in two rounds through the same loop. The first takes known factors and a few
+turns, and the first block stores its accumulators: they can be compared with an exact reference. The second takes the
+factors of the measurement and as many turns as it is told; each lane folds its accumulators into one word and stores
+it, so that nothing is optimised away, and all blocks must store the same.
+
+The body reads these registers: `known`, `factors`, `proof`, `folded` (addresses of 64 bits) and `turns` (32 bits).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assay.knowledge.catalog.nvidia_probes import Spelling
+from assay.observe.device.probe.kernels import isa
+from assay.types.probe import Language
+
+KNOWN_TURNS = 2
+"""Of the round with known factors; two show that the loop adds up."""
+WORDS_A_LINE = 64
+ADDRESSES = ("known", "factors", "proof", "folded")
+
+
+class Program(NamedTuple):
+    """One entry.
+
+    Attributes:
+        spelling: the instruction.
+        body: statements, without the braces around them.
+        known, factors: both sets of factors, as the body reads them.
+        threads: lanes of a block.
+        blocks_per_sm: blocks that fit on a multiprocessor at once.
+        products: matrix instructions in one turn of the loop.
+        operations: of one block in one turn, a multiply-add is two.
+        proof_bytes: what the first block stores of its accumulators.
+        period: lanes after which the folded words repeat.
+    """
+
+    spelling: Spelling
+    body: tuple[str, ...]
+    known: bytes
+    factors: bytes
+    threads: int
+    blocks_per_sm: int
+    products: int
+    operations: int
+    proof_bytes: int
+    period: int
+
+
+def entry_name(spelling: Spelling) -> str:
+    """The name of the entry: neither language takes dots in it."""
+    return spelling.probe.id.replace(".", "_")
+
+
+def _words(content: bytes) -> str:
+    """`{1,2,…}`: bytes as words of 32 bits, in lines that a compiler reads easily."""
+    words = [str(int.from_bytes(content[at : at + 4], "little")) for at in range(0, len(content), 4)]
+    lines = [",".join(words[at : at + WORDS_A_LINE]) for at in range(0, len(words), WORDS_A_LINE)]
+    return "{" + ",\n".join(lines) + "}"
+
+
+def rounds(
+    read: Sequence[str], cleared: Sequence[str], loop: Sequence[str], kept: Sequence[tuple[str, int]]
+) -> list[str]:
+    """The statements of both rounds.
+
+    Args:
+        read: what reads the factors of a round from the address in `source`.
+        cleared: what clears the accumulators.
+        loop: one turn.
+        kept: name and bits of each register of the accumulators. A lane's lie together at the address `mine`.
+    """
+    stored = []
+    position = 0
+    for name, width in kept:
+        stored.append(f"st.global.b{width} [mine+{position}], {name};")
+        position += width // 8
+    return [
+        "mov.b64 source, known;",
+        f"mov.b32 left, {KNOWN_TURNS};",
+        "mov.b32 round, 0;",
+        "start:",
+        *read,
+        *cleared,
+        "again:",
+        '.pragma "nounroll";',
+        *loop,
+        "sub.u32 left, left, 1;",
+        "setp.ne.u32 more, left, 0;",
+        "@more bra.uni again;",
+        "setp.ne.u32 last, round, 0;",
+        "@last bra.uni fold;",
+        "setp.ne.u32 other, block, 0;",
+        "@other bra.uni next;",
+        f"mad.wide.u32 mine, lane, {position}, proof;",
+        *stored,
+        "next:",
+        "mov.b64 source, factors;",
+        "mov.b32 left, turns;",
+        "mov.b32 round, 1;",
+        "bra.uni start;",
+        "fold:",
+        *_folded(kept),
+    ]
+
+
+def _folded(kept: Sequence[tuple[str, int]]) -> list[str]:
+    """All accumulators of a lane in one word, which is stored."""
+    lines = ["mov.b32 word, 0;"]
+    for name, width in kept:
+        if width == 64:
+            lines += [f"mov.b64 {{low, high}}, {name};", "xor.b32 word, word, low;", "xor.b32 word, word, high;"]
+        else:
+            lines.append(f"xor.b32 word, word, {name};")
+    return [
+        *lines,
+        "mov.u32 low, %ntid.x;",
+        "mad.lo.u32 block, block, low, lane;",
+        "mad.wide.u32 mine, block, 4, folded;",
+        "st.global.b32 [mine], word;",
+    ]
+
+
+DECLARED = (
+    ".reg .b64 known, factors, proof, folded, source, mine;",
+    ".reg .b32 turns, left, round, lane, block, word, low, high;",
+    ".reg .pred more, last, other;",
+)
+LOCATED = ("mov.u32 lane, %tid.x;", "mov.u32 block, %ctaid.x;")
+
+
+def ptx(program: Program, target: str, version: str | None = None) -> str:
+    """The program in PTX, of the oldest version that has all it needs unless another is named."""
+    at = [f"mov.b64 {name}, {name}_words;" for name in ADDRESSES[:2]]
+    at += [f"ld.param.b64 {name}, [{name}_at];\ncvta.to.global.u64 {name}, {name};" for name in ADDRESSES[2:]]
+    return "\n".join([
+        f".version {version or isa.needed(target, program.spelling.ptx)}",
+        f".target {target}",
+        ".address_size 64",
+        f".global .align 16 .b32 known_words[{len(program.known) // 4}] = {_words(program.known)};",
+        f".global .align 16 .b32 factors_words[{len(program.factors) // 4}] = {_words(program.factors)};",
+        f".visible .entry {entry_name(program.spelling)}(",
+        ".param .b64 proof_at, .param .b64 folded_at, .param .b32 turns_given)",
+        f".reqntid {program.threads}, 1, 1",
+        f".minnctapersm {program.blocks_per_sm}",
+        "{",
+        *DECLARED,
+        *at,
+        "ld.param.b32 turns, [turns_given];",
+        *LOCATED,
+        *program.body,
+        "ret;",
+        "}",
+        "",
+    ])  # fmt: skip
+
+
+def cuda(program: Program) -> str:
+    """The program in CUDA C++: the same statements as inline assembly, for a compiler that takes no PTX."""
+    given = [f"mov.b64 {name}, %{place};" for place, name in enumerate(ADDRESSES)]
+    given += [f"cvta.to.global.u64 {name}, {name};" for name in ADDRESSES]
+    body = [*DECLARED, *given, f"mov.b32 turns, %{len(ADDRESSES)};", *LOCATED, *program.body]
+    escaped = [
+        line if line in given or line.startswith("mov.b32 turns, %") else line.replace("%", "%%") for line in body
+    ]
+    statements = "\n".join('    "' + line.replace('"', '\\"') + '\\n"' for line in ["{", *escaped, "}"])
+    held = "".join(
+        f"__device__ __align__(16) const unsigned int {name}_words[{len(content) // 4}] = {_words(content)};\n"
+        for name, content in (("known", program.known), ("factors", program.factors))
+    )
+    return (
+        f"{held}"
+        f'extern "C" __global__ void __launch_bounds__({program.threads}, {program.blocks_per_sm})\n'
+        f"{entry_name(program.spelling)}(unsigned int *proof, unsigned int *folded, unsigned int turns)\n"
+        "{\n"
+        f"  asm volatile(\n{statements}\n"
+        '    :: "l"(known_words), "l"(factors_words), "l"(proof), "l"(folded), "r"(turns) : "memory");\n'
+        "}\n"
+    )
+
+
+def text(program: Program, target: str, language: Language) -> str:
+    """The program in one of both languages."""
+    return ptx(program, target) if language == "ptx" else cuda(program)
