@@ -81,6 +81,8 @@ def test_the_loop_of_a_native_kernel_is_its_instruction_and_nothing_else(tools: 
         beside = Counter(one.family for one in body if not sass.is_matrix(one.name))
         assert sum(beside.values()) <= 24, (target, entry, beside)  # the counter, the branch, what steers
         assert not {"LDG", "STG", "LDS"} & beside.keys(), (target, entry)
+        if choice.spelling.probe.door == "wgmma":  # its products follow one another in one set of registers
+            continue
         sums = {operands(one)[0] for one in body if sass.is_matrix(one.name)}
         assert len(sums) >= micro.program(choice, "random").products // 2, (target, entry)  # each its own register
 
@@ -112,3 +114,13 @@ def test_targets_are_known_from_their_first_version_on(tools: Toolchain) -> None
     for target, first in isa.INTRODUCED.items():
         empty = f".target {target}\n.address_size 64\n.visible .entry e() {{ ret; }}\n"
         assert tools.assemble(target, f".version {first}\n{empty}").cubin is not None, target
+
+
+def test_a_group_of_wgmma_is_always_under_way(tools: Toolchain) -> None:
+    """Where an assembler must serialise these instructions, it waits after each of them, until none is left."""
+    chosen = [program.entry_name(one.spelling) for one in micro.choices("sm_90a") if one.spelling.probe.door == "wgmma"]
+    assert len(chosen) == 9
+    text = assembled(tools, "sm_90a", chosen)
+    for entry in chosen:
+        waits = [one.operands.split() for one in loop(text, entry) if one.name == "WARPGROUP.DEPBAR.LE"]
+        assert waits == [["gsb0,", "0x1"]], entry

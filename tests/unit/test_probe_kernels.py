@@ -11,7 +11,7 @@ import pytest
 
 from assay.knowledge.catalog import proofs
 from assay.knowledge.catalog.nvidia_probes import Spelling, spellings
-from assay.observe.device.probe.kernels import fragments, matrices, micro, mma, numbers, program, squares
+from assay.observe.device.probe.kernels import fragments, matrices, micro, mma, numbers, program, squares, wgmma
 from assay.types.probe import Array, Kernel, Limits, Scalar
 
 BY_ID = {one.probe.id: one for one in spellings()}
@@ -24,10 +24,10 @@ TYPES = {
 MMA = [
     one
     for one in spellings()
-    if one.probe.door == "mma.sync" and one.probe.sparsity == "dense" and (one.probe.shape, one.probe.operand) != (
-        micro.VOLTA, "f16"
-    )
-]  # fmt: skip
+    if one.probe.door == "mma.sync"
+    and one.probe.sparsity == "dense"
+    and (one.probe.door, one.probe.operand, one.probe.shape) not in micro.LEFT_OUT
+]
 IDS = [one.probe.id for one in MMA]
 
 
@@ -274,7 +274,7 @@ def test_a_warp_that_differs_is_counted() -> None:
     proof, folded = written(made)
     spoiled = bytearray(folded)
     spoiled[128 * 7] ^= 1
-    assert micro.check(made, [proof, bytes(spoiled)]) == "1 of 100 warps differ from the first"
+    assert micro.check(made, [proof, bytes(spoiled)]) == "1 of 100 groups of warps differ from the first"
 
 
 def test_nothing_written_is_wrong() -> None:
@@ -284,7 +284,7 @@ def test_nothing_written_is_wrong() -> None:
 
 
 def test_the_text_in_cuda_is_the_same_statements() -> None:
-    choice = next(one for one in micro.choices("sm_90a") if one.spelling.probe.format == "bf16")
+    choice = next(one for one in micro.choices("sm_89") if one.spelling.probe.format == "bf16")
     made = micro.program(choice, "random")
     text = program.cuda(made)
     assert 'extern "C" __global__ void __launch_bounds__(256, 2)\nmma_sync_m16n8k16_bf16_f32(' in text
@@ -299,3 +299,84 @@ def test_emulated_factors_look_new_in_every_turn() -> None:
     again = emulated.body.index("again:")
     assert any(line.startswith("xor.b32 a0, a0, low") for line in emulated.body[again:])
     assert not any(line.startswith("xor.b32 a0") for line in plain.body)
+
+
+WGMMA = [one.spelling for one in micro.choices("sm_90a") if one.spelling.probe.door == "wgmma"]
+
+
+def test_hopper_s_own_instructions_come_first() -> None:
+    doors = [one.spelling.probe.door for one in micro.choices("sm_90a")]
+    assert doors[: len(WGMMA)] == ["wgmma"] * 9
+    assert {one.spelling.probe.door for target in ("sm_89", "sm_100a") for one in micro.choices(target)} == {"mma.sync"}
+
+
+def test_a_descriptor_has_its_fields_where_the_document_puts_them() -> None:
+    made = wgmma.descriptor(0x400 + 32)
+    assert made & 0x3FFF == 0x42
+    assert made >> 16 & 0x3FFF == 1
+    assert made >> 32 & 0x3FFF == 1024 // 16
+    assert (made >> 46 & 0xFFFF, made >> 62) == (0, 1)
+
+
+def unswizzled(tile: bytes) -> bytes:
+    """Rows of 128 bytes in order: of an address, bits 4-6 are xor-ed with bits 7-9."""
+    return bytes(tile[at ^ (at >> 7 & 7) << 4] for at in range(len(tile)))
+
+
+@pytest.mark.parametrize("spelling", WGMMA, ids=[one.probe.id for one in WGMMA])
+def test_what_wgmma_reads_multiplies_to_the_reference(spelling: Spelling) -> None:
+    """The image in shared memory, read as the hardware addresses it and with ml_dtypes' types, by numpy."""
+    types = {"tf32": np.float32, "s8": np.int8, **TYPES}
+    rows = [np.frombuffer(unswizzled(tile), types[spelling.probe.operand]) for tile in halves(spelling)]
+    left, right = (row.astype(np.float64).reshape(count, -1) for row, count in zip(rows, (64, 256), strict=True))
+    product = program.KNOWN_TURNS * (left @ right.T)
+    stored = wgmma.results(spelling)
+    packed = 2 if spelling.accumulator == "f16" else 1
+    registers = 256 // 2 // packed
+    assert len(stored) == 2 * 64 * 256
+    dice = dice_of(6)
+    for _ in range(500):
+        group, lane, register, half = dice.randrange(2), dice.randrange(128), dice.randrange(registers), packed - 1
+        row = lane // 32 * 16 + lane % 32 // 4 + 8 * (register // (2 // packed) % 2)
+        column = register // (4 // packed) * 8 + lane % 4 * 2 + (half if packed == 2 else register % 2)
+        found = stored[((group * 128 + lane) * registers + register) * packed + half]
+        assert found == product[row][column]
+
+
+def halves(spelling: Spelling) -> tuple[bytes, bytes]:
+    content = wgmma.program(spelling, "random").known
+    assert len(content) == (64 + 256) * 128
+    return content[: 64 * 128], content[64 * 128 :]
+
+
+@pytest.mark.parametrize("spelling", WGMMA, ids=[one.probe.id for one in WGMMA])
+def test_known_tiles_have_sums_that_every_accumulator_holds(spelling: Spelling) -> None:
+    values = wgmma.results(spelling)
+    step = 1.0 if spelling.probe.operand == "s8" else 0.25
+    most = {"f16": 2**11, "f32": 2**13, "s32": 2**31}[spelling.accumulator]
+    assert all(value / step == round(value / step) for value in values)
+    assert max(map(abs, values)) / step < most
+
+
+def test_measured_tiles_cancel_along_the_depth() -> None:
+    left, right = wgmma.measured_tiles(BY_ID["wgmma.m64n256k32.e4m3.f32"], "random", 7)
+    for row, column in zip(left, right, strict=False):
+        worth = [
+            numbers.decode("e4m3", one) * numbers.decode("e4m3", two) for one, two in zip(row, column, strict=True)
+        ]
+        assert sum(worth[:64]) == -sum(worth[64:])
+        assert any(worth)
+
+
+@pytest.mark.parametrize("name", [one.probe.id for one in WGMMA])
+def test_what_a_right_hopper_leaves_passes(name: str) -> None:
+    made = kernel("sm_90a", name)
+    values = wgmma.results(BY_ID[name])
+    letter = matrices.PACK[BY_ID[name].accumulator]
+    proof = b"".join(struct.pack(f"<{letter}", int(value) if letter == "i" else value) for value in values)
+    assert len(proof) == next(one.bytes for one in made.arguments if isinstance(one, Array))
+    folded = dice_of(8).randbytes(512) * 20
+    assert micro.check(made, [proof[: 1 << 16], folded]) is None
+    assert micro.check(made, [proof[4 : (1 << 16) + 4], folded]) is not None
+    assert micro.check(made, [proof[: 1 << 16], folded[:512] + folded[4:512] * 2]) is not None
+    assert made.work == 10 * 2 * 4 * 2 * 64 * 256 * (BY_ID[name].probe.shape or (0, 0, 0))[2]

@@ -43,7 +43,8 @@ def blocks(spelling: Spelling) -> int:
     return int(spelling.scale[0].rstrip("X") or 0)
 
 
-def _matrix(rows: int, columns: int, code: Callable[[], int]) -> Matrix:
+def matrix(rows: int, columns: int, code: Callable[[], int]) -> Matrix:
+    """A matrix of what `code` draws, row by row."""
     return [[code() for _ in range(columns)] for _ in range(rows)]
 
 
@@ -51,10 +52,10 @@ def _made(shape: Square, code: Callable[[], int], scale: Callable[[], int]) -> F
     rows, columns, depth = _extents(shape.spelling)
     number = blocks(shape.spelling)
     return Factors(
-        [_matrix(rows, depth, code) for _ in range(shape.first.matrices)],
-        [_matrix(columns, depth, code) for _ in range(shape.second.matrices)],
-        [_matrix(rows, number, scale) for _ in range(shape.first.matrices)],
-        [_matrix(columns, number, scale) for _ in range(shape.second.matrices)],
+        [matrix(rows, depth, code) for _ in range(shape.first.matrices)],
+        [matrix(columns, depth, code) for _ in range(shape.second.matrices)],
+        [matrix(rows, number, scale) for _ in range(shape.first.matrices)],
+        [matrix(columns, number, scale) for _ in range(shape.second.matrices)],
     )
 
 
@@ -80,14 +81,21 @@ def zero_factors(shape: Square) -> Factors:
     return _made(shape, lambda: 0, lambda: one)
 
 
-def known_factors(shape: Square, dice: random.Random) -> Factors:
-    """Factors whose products are exact: drawn from the few values of `KNOWN`, integers and bits from all codes."""
-    kind, scales = shape.spelling.probe.operand, shape.spelling.scale[1]
+def known_code(spelling: Spelling, dice: random.Random) -> Callable[[], int]:
+    """What draws codes whose products are exact: of the few values of `KNOWN`, integers and bits of all their codes."""
+    kind = spelling.probe.operand
     if kind in numbers.INTEGERS:
         width = numbers.width(kind)
-        return _made(shape, lambda: dice.getrandbits(width), lambda: 0)
+        return lambda: dice.getrandbits(width)
     chosen = [numbers.encode(kind, value) for value in KNOWN]
-    return _made(shape, lambda: dice.choice(chosen), lambda: numbers.encode(scales, dice.choice(KNOWN_SCALES)))
+    return lambda: dice.choice(chosen)
+
+
+def known_factors(shape: Square, dice: random.Random) -> Factors:
+    """Factors whose products are exact, with scales whose products are."""
+    scales = shape.spelling.scale[1]
+    code = known_code(shape.spelling, dice)
+    return _made(shape, code, lambda: numbers.encode(scales, dice.choice(KNOWN_SCALES)))
 
 
 def _registers(places: Iterator[fragments.Place], matrix: Matrix, element: int, shift: int) -> list[list[int]]:
@@ -143,17 +151,23 @@ def packed(shape: Square, factors: Factors) -> bytes:
     return b"".join(lanes)
 
 
-def _values(spelling: Spelling, matrix: Matrix, scales: Matrix) -> list[list[float]]:
-    """What the codes of a factor are worth, times their scales."""
-    kind, scale_kind = spelling.probe.operand, spelling.scale[1]
-    worth = {code: numbers.decode(kind, code) for row in matrix for code in row}
+def worth(spelling: Spelling, codes: Matrix) -> list[list[float]]:
+    """What the codes of a factor are worth, their scales left out."""
+    kind = spelling.probe.operand
+    values = {code: numbers.decode(kind, code) for row in codes for code in row}
+    return [[values[code] for code in row] for row in codes]
+
+
+def _scaled(spelling: Spelling, codes: Matrix, scales: Matrix) -> list[list[float]]:
+    """What the codes of a factor are worth, times the scales of their blocks."""
     number = blocks(spelling)
+    plain = worth(spelling, codes)
     if not number:
-        return [[worth[code] for code in row] for row in matrix]
-    size = len(matrix[0]) // number
+        return plain
+    kind, size = spelling.scale[1], len(codes[0]) // number
     return [
-        [worth[code] * numbers.decode(scale_kind, scales[place][index // size]) for index, code in enumerate(row)]
-        for place, row in enumerate(matrix)
+        [value * numbers.decode(kind, scales[place][index // size]) for index, value in enumerate(row)]
+        for place, row in enumerate(plain)
     ]
 
 
@@ -168,8 +182,8 @@ def multiplied(spelling: Spelling, factors: Factors, first: int, second: int) ->
     left, right = factors.first[first], factors.second[second]
     if spelling.probe.operand == "b1":
         return _bit_products(spelling.qualifier, left, right)
-    rows = _values(spelling, left, factors.first_scales[first])
-    columns = _values(spelling, right, factors.second_scales[second])
+    rows = _scaled(spelling, left, factors.first_scales[first])
+    columns = _scaled(spelling, right, factors.second_scales[second])
     return [[sum(map(float.__mul__, row, column)) for column in columns] for row in rows]
 
 
@@ -199,20 +213,21 @@ def unpacked(form: str, stored: bytes) -> tuple[float, ...]:
     return tuple(float(value) for value in struct.unpack(f"<{len(stored) // size}{letter}", stored))
 
 
-def _dice(seed: int, purpose: str) -> random.Random:
+def dice_of(seed: int, purpose: str) -> random.Random:
+    """What draws factors for a purpose: the same for the same seed."""
     return random.Random(f"{seed} {purpose}")  # noqa: S311 - operands, no secrets
 
 
 def known(shape: Square, seed: int = 0) -> bytes:
     """The known factors, as lanes read them."""
-    return packed(shape, known_factors(shape, _dice(seed, "known")))
+    return packed(shape, known_factors(shape, dice_of(seed, "known")))
 
 
 def measured(shape: Square, fill: Fill, seed: int = 0) -> bytes:
     """The factors of a measurement, as lanes read them."""
-    return packed(shape, zero_factors(shape) if fill == "zeros" else random_factors(shape, _dice(seed, "measured")))
+    return packed(shape, zero_factors(shape) if fill == "zeros" else random_factors(shape, dice_of(seed, "measured")))
 
 
 def expected(shape: Square, turns: int, seed: int = 0) -> tuple[float, ...]:
     """What known factors make, lane by lane."""
-    return results(shape, known_factors(shape, _dice(seed, "known")), turns)
+    return results(shape, known_factors(shape, dice_of(seed, "known")), turns)

@@ -10,18 +10,20 @@ from typing import NamedTuple
 
 from assay.knowledge.catalog import proofs
 from assay.knowledge.catalog.nvidia_probes import Spelling, spellings
-from assay.observe.device.probe.kernels import matrices, mma
-from assay.observe.device.probe.kernels.program import KNOWN_TURNS, Program, entry_name, text
-from assay.observe.device.probe.kernels.squares import WARPS, square
+from assay.observe.device.probe.kernels import fragments, matrices, mma, wgmma
+from assay.observe.device.probe.kernels.program import Program, entry_name, text
 from assay.types.probe import Array, Fill, Kernel, Language, Limits, Scalar, Workload
 from assay.types.proof import Verdict
 
-DOORS = ("mma.sync",)
-"""Families of instructions that have kernels. tcgen05 has none: its formats are left to libraries."""
+DOORS = ("wgmma", "mma.sync")
+"""Families of instructions that have kernels, the faster first. tcgen05 has none: its formats are left to libraries."""
+LEFT_OUT = frozenset({("mma.sync", "f16", (8, 8, 4)), ("wgmma", "b1", (64, 8, 256))})
+"""(door, operand, shape): Volta's, which has a layout of its own and is made in software since; and single bits
+through wgmma, which no model uses and mma.sync answers for."""
 INTEGERS = frozenset({"int8", "int4", "int1"})
 SCALING = {"": "", "ue8m0": "mx", "ue4m3": "nv"}
-VOLTA = (8, 8, 4)
-"""The shape of Volta's instruction for FP16, which later targets make in software; the only one with its layout."""
+PERIODS = {"wgmma": wgmma.LANES, "mma.sync": fragments.LANES}
+"""Lanes after which the folded words repeat."""
 START = 256
 """Turns of the first launch: 0.1 ms or more where a multiprocessor makes 4,096 operations a clock."""
 
@@ -69,7 +71,7 @@ def choices(target: str) -> tuple[Choice, ...]:
         verdict = known.get(probe.id, "absent")
         if verdict != "absent":
             possible.add(probe.format)
-        if probe.door not in DOORS or (probe.shape == VOLTA and probe.operand == "f16"):
+        if probe.door not in DOORS or (probe.door, probe.operand, probe.shape) in LEFT_OUT:
             continue
         key = (probe.door, probe.format, probe.accumulate)
         before = best.get(key)
@@ -81,7 +83,8 @@ def choices(target: str) -> tuple[Choice, ...]:
         form = choice.spelling.probe.format
         if known and form not in possible:
             refused.setdefault(form, choice)
-    return (*sorted(found, key=lambda one: -RANK[one.verdict]), *refused.values())
+    found.sort(key=lambda one: (-RANK[one.verdict], DOORS.index(one.spelling.probe.door)))
+    return (*found, *refused.values())
 
 
 def workload(spelling: Spelling, needed_bytes: int = 0) -> Workload:
@@ -101,11 +104,13 @@ def workload(spelling: Spelling, needed_bytes: int = 0) -> Workload:
 
 def program(choice: Choice, fill: Fill) -> Program:
     """The program for a choice."""
+    if choice.spelling.probe.door == "wgmma":
+        return wgmma.program(choice.spelling, fill)
     return mma.program(choice.spelling, fill, emulated=choice.verdict != "native")
 
 
 def kernel(choice: Choice, limits: Limits, fill: Fill, language: Language) -> Kernel:
-    """The kernel for a choice: two blocks for each multiprocessor, all at once."""
+    """The kernel for a choice: as many blocks as fit at once."""
     made = program(choice, fill)
     grid = limits.multiprocessors * made.blocks_per_sm
     results = (Array(made.proof_bytes, "zeros", written=True), Array(grid * made.threads * 4, "zeros", written=True))
@@ -140,7 +145,9 @@ def _choice(kernel: Kernel) -> Choice:
 
 def expected(choice: Choice) -> tuple[float, ...]:
     """What the first block stores of its accumulators, exactly."""
-    return matrices.expected(square(choice.spelling, emulated=choice.verdict != "native"), KNOWN_TURNS) * WARPS
+    if choice.spelling.probe.door == "wgmma":
+        return wgmma.results(choice.spelling)
+    return mma.results(choice.spelling, emulated=choice.verdict != "native")
 
 
 def check(kernel: Kernel, written: Sequence[bytes]) -> str | None:
@@ -161,7 +168,7 @@ def check(kernel: Kernel, written: Sequence[bytes]) -> str | None:
     if wrong:
         first = wrong[0]
         return f"{len(wrong)} of {len(found)} results differ; number {first} is {found[first]}, not {right[first]}"
-    period = 4 * 32
-    words = [folded[at : at + period] for at in range(0, len(folded) - period + 1, period)]
-    unlike = sum(one != words[0] for one in words)
-    return f"{unlike} of {len(words)} warps differ from the first" if unlike else None
+    size = 4 * PERIODS[choice.spelling.probe.door]
+    groups = [folded[at : at + size] for at in range(0, len(folded) - size + 1, size)]
+    unlike = sum(one != groups[0] for one in groups)
+    return f"{unlike} of {len(groups)} groups of warps differ from the first" if unlike else None

@@ -9,7 +9,7 @@ Every kernel was assembled, and its machine code read, for every target; none wa
 
 from assay.knowledge.catalog.nvidia_probes import Spelling
 from assay.observe.device.probe.kernels import matrices
-from assay.observe.device.probe.kernels.program import Program, rounds
+from assay.observe.device.probe.kernels.program import KNOWN_TURNS, Program, rounds
 from assay.observe.device.probe.kernels.squares import BLOCKS_PER_SM, HALVES, WARPS, Square, square
 from assay.observe.proof import ptx
 from assay.types.probe import Fill
@@ -82,5 +82,9 @@ def program(spelling: Spelling, fill: Fill, *, emulated: bool = False, seed: int
         products=products,
         operations=2 * rows * columns * depth * products * WARPS,
         proof_bytes=WARPS * ptx.LANES * shape.sums.lane_bytes,
-        period=ptx.LANES,
     )
+
+
+def results(spelling: Spelling, *, emulated: bool = False, seed: int = 0) -> tuple[float, ...]:
+    """What the first block stores of its accumulators, in order of the addresses."""
+    return matrices.expected(square(spelling, emulated=emulated), KNOWN_TURNS, seed) * WARPS

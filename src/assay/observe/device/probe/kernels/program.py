@@ -33,7 +33,6 @@ class Program(NamedTuple):
         products: matrix instructions in one turn of the loop.
         operations: of one block in one turn, a multiply-add is two.
         proof_bytes: what the first block stores of its accumulators.
-        period: lanes after which the folded words repeat.
     """
 
     spelling: Spelling
@@ -45,7 +44,6 @@ class Program(NamedTuple):
     products: int
     operations: int
     proof_bytes: int
-    period: int
 
 
 def entry_name(spelling: Spelling) -> str:
@@ -61,7 +59,11 @@ def _words(content: bytes) -> str:
 
 
 def rounds(
-    read: Sequence[str], cleared: Sequence[str], loop: Sequence[str], kept: Sequence[tuple[str, int]]
+    read: Sequence[str],
+    cleared: Sequence[str],
+    loop: Sequence[str],
+    kept: Sequence[tuple[str, int]],
+    drained: Sequence[str] = (),
 ) -> list[str]:
     """The statements of both rounds.
 
@@ -70,6 +72,7 @@ def rounds(
         cleared: what clears the accumulators.
         loop: one turn.
         kept: name and bits of each register of the accumulators. A lane's lie together at the address `mine`.
+        drained: what waits for the accumulators behind the loop.
     """
     stored = []
     position = 0
@@ -89,6 +92,7 @@ def rounds(
         "sub.u32 left, left, 1;",
         "setp.ne.u32 more, left, 0;",
         "@more bra.uni again;",
+        *drained,
         "setp.ne.u32 last, round, 0;",
         "@last bra.uni fold;",
         "setp.ne.u32 other, block, 0;",
