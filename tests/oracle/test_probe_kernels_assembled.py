@@ -10,7 +10,7 @@ from sass_loops import loop
 
 from assay.knowledge.catalog import proofs
 from assay.knowledge.catalog.nvidia_probes import version
-from assay.observe.device.probe.kernels import isa, micro, program
+from assay.observe.device.probe.kernels import isa, memory, micro, program
 from assay.observe.proof import judge, sass, toolchain
 from assay.observe.proof.sass import Instruction
 from assay.observe.proof.toolchain import Toolchain
@@ -124,3 +124,22 @@ def test_a_group_of_wgmma_is_always_under_way(tools: Toolchain) -> None:
     for entry in chosen:
         waits = [one.operands.split() for one in loop(text, entry) if one.name == "WARPGROUP.DEPBAR.LE"]
         assert waits == [["gsb0,", "0x1"]], entry
+
+
+@pytest.mark.parametrize(
+    "target", ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100a", "sm_103a", "sm_110a", "sm_120a", "sm_121a"]
+)
+def test_memory_is_moved_16_bytes_at_a_time_and_all_of_a_turn_at_once(tools: Toolchain, target: str) -> None:
+    expected = {"memory_read": (8, 0), "memory_copy": (8, 8), "memory_triad": (8, 4), "memory_l2_read": (8, 0)}
+    for made in memory.kernels(limits(target), language="ptx"):
+        cubin = tools.assemble(target, made.source)
+        assert cubin.cubin is not None, cubin.log[:500]
+        body = loop(toolchain.disassembled(tools, cubin.cubin), made.entry)
+        wide = Counter(one.family for one in body if ".128" in one.name)
+        assert (wide["LDG"], wide["STG"]) == expected[made.entry], (target, made.entry)
+        assert wide.total() == sum(one.family in ("LDG", "STG") for one in body)
+        if wide["STG"]:
+            order = [one.family for one in body if one.family in ("LDG", "STG")]
+            assert order == sorted(order), (target, made.entry)  # loads first
+        if made.entry == "memory_l2_read":
+            assert all("STRONG.GPU" in one.name for one in body if one.family == "LDG"), target

@@ -286,7 +286,7 @@ def test_nothing_written_is_wrong() -> None:
 def test_the_text_in_cuda_is_the_same_statements() -> None:
     choice = next(one for one in micro.choices("sm_89") if one.spelling.probe.format == "bf16")
     made = micro.program(choice, "random")
-    text = program.cuda(made)
+    text = program.text(made, "sm_89", "cuda")
     assert 'extern "C" __global__ void __launch_bounds__(256, 2)\nmma_sync_m16n8k16_bf16_f32(' in text
     assert text.count("mma.sync.aligned.m16n8k16") == made.products == 32
     assert "%%tid.x" in text

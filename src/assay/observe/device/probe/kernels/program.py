@@ -12,13 +12,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.knowledge.catalog.nvidia_probes import Spelling
-from assay.observe.device.probe.kernels import isa
+from assay.observe.device.probe.kernels import isa, texts
 from assay.types.probe import Language
 
 KNOWN_TURNS = 2
 """Of the round with known factors; two show that the loop adds up."""
-WORDS_A_LINE = 64
-ADDRESSES = ("known", "factors", "proof", "folded")
 
 
 class Program(NamedTuple):
@@ -49,13 +47,6 @@ class Program(NamedTuple):
 def entry_name(spelling: Spelling) -> str:
     """The name of the entry: neither language takes dots in it."""
     return spelling.probe.id.replace(".", "_")
-
-
-def _words(content: bytes) -> str:
-    """`{1,2,…}`: bytes as words of 32 bits, in lines that a compiler reads easily."""
-    words = [str(int.from_bytes(content[at : at + 4], "little")) for at in range(0, len(content), 4)]
-    lines = [",".join(words[at : at + WORDS_A_LINE]) for at in range(0, len(words), WORDS_A_LINE)]
-    return "{" + ",\n".join(lines) + "}"
 
 
 def rounds(
@@ -127,63 +118,20 @@ def _folded(kept: Sequence[tuple[str, int]]) -> list[str]:
 
 
 DECLARED = (
-    ".reg .b64 known, factors, proof, folded, source, mine;",
-    ".reg .b32 turns, left, round, lane, block, word, low, high;",
+    ".reg .b64 source, mine;",
+    ".reg .b32 left, round, word, low, high;",
     ".reg .pred more, last, other;",
 )
-LOCATED = ("mov.u32 lane, %tid.x;", "mov.u32 block, %ctaid.x;")
-
-
-def ptx(program: Program, target: str, version: str | None = None) -> str:
-    """The program in PTX, of the oldest version that has all it needs unless another is named."""
-    at = [f"mov.b64 {name}, {name}_words;" for name in ADDRESSES[:2]]
-    at += [f"ld.param.b64 {name}, [{name}_at];\ncvta.to.global.u64 {name}, {name};" for name in ADDRESSES[2:]]
-    return "\n".join([
-        f".version {version or isa.needed(target, program.spelling.ptx)}",
-        f".target {target}",
-        ".address_size 64",
-        f".global .align 16 .b32 known_words[{len(program.known) // 4}] = {_words(program.known)};",
-        f".global .align 16 .b32 factors_words[{len(program.factors) // 4}] = {_words(program.factors)};",
-        f".visible .entry {entry_name(program.spelling)}(",
-        ".param .b64 proof_at, .param .b64 folded_at, .param .b32 turns_given)",
-        f".reqntid {program.threads}, 1, 1",
-        f".minnctapersm {program.blocks_per_sm}",
-        "{",
-        *DECLARED,
-        *at,
-        "ld.param.b32 turns, [turns_given];",
-        *LOCATED,
-        *program.body,
-        "ret;",
-        "}",
-        "",
-    ])  # fmt: skip
-
-
-def cuda(program: Program) -> str:
-    """The program in CUDA C++: the same statements as inline assembly, for a compiler that takes no PTX."""
-    given = [f"mov.b64 {name}, %{place};" for place, name in enumerate(ADDRESSES)]
-    given += [f"cvta.to.global.u64 {name}, {name};" for name in ADDRESSES]
-    body = [*DECLARED, *given, f"mov.b32 turns, %{len(ADDRESSES)};", *LOCATED, *program.body]
-    escaped = [
-        line if line in given or line.startswith("mov.b32 turns, %") else line.replace("%", "%%") for line in body
-    ]
-    statements = "\n".join('    "' + line.replace('"', '\\"') + '\\n"' for line in ["{", *escaped, "}"])
-    held = "".join(
-        f"__device__ __align__(16) const unsigned int {name}_words[{len(content) // 4}] = {_words(content)};\n"
-        for name, content in (("known", program.known), ("factors", program.factors))
-    )
-    return (
-        f"{held}"
-        f'extern "C" __global__ void __launch_bounds__({program.threads}, {program.blocks_per_sm})\n'
-        f"{entry_name(program.spelling)}(unsigned int *proof, unsigned int *folded, unsigned int turns)\n"
-        "{\n"
-        f"  asm volatile(\n{statements}\n"
-        '    :: "l"(known_words), "l"(factors_words), "l"(proof), "l"(folded), "r"(turns) : "memory");\n'
-        "}\n"
-    )
 
 
 def text(program: Program, target: str, language: Language) -> str:
-    """The program in one of both languages."""
-    return ptx(program, target) if language == "ptx" else cuda(program)
+    """The program in one of both languages; PTX of the oldest version that has all it needs."""
+    entry = texts.Entry(
+        name=entry_name(program.spelling),
+        parameters=(texts.address("proof"), texts.address("folded"), texts.Parameter("turns", 32, address=False)),
+        tables=(("known", program.known), ("factors", program.factors)),
+        body=(*DECLARED, *program.body),
+        threads=program.threads,
+        blocks_per_sm=program.blocks_per_sm,
+    )
+    return texts.text(entry, language, target, isa.needed(target, program.spelling.ptx))
