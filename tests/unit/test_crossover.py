@@ -13,10 +13,10 @@ def test_the_number_lies_between_two_measured_ones() -> None:
 
 
 def test_it_may_always_or_never_pay() -> None:
-    always = crossover(PLAIN, {tokens: 10e-6 for tokens in PLAIN})
+    always = crossover(PLAIN, dict.fromkeys(PLAIN, 1e-05))
     assert always is not None
     assert (always.pays_to, always.stops_by) == (256, None)
-    never = crossover(PLAIN, {tokens: 90e-6 for tokens in PLAIN})
+    never = crossover(PLAIN, dict.fromkeys(PLAIN, 9e-05))
     assert never is not None
     assert (never.pays_to, never.stops_by) == (None, 1)
 
