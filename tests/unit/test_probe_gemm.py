@@ -82,8 +82,8 @@ class FakeLibrary:
         _, _, _, _, _, _, _, asked, found, number = given
         assert asked == 1
         assert ctypes.sizeof(found._obj) == 96
-        number._obj.value = self.algorithms
-        return 0 if self.algorithms else 15
+        number._obj.value = max(self.algorithms, 0)
+        return 15 if self.algorithms < 0 else 0
 
     def _multiply(self, *given: Any) -> int:
         _, product, one, first, first_layout, second, second_layout, zero, third, third_layout, *rest = given
@@ -184,9 +184,20 @@ def test_fast_accumulation_is_asked_for_where_there_is_a_choice() -> None:
     assert cublaslt.FAST_ACCUMULATION not in fake.product
 
 
-def test_no_algorithm_is_the_library_s_refusal() -> None:
-    ready, fake, driver = prepared("nvfp4", algorithms=0)
-    assert ready == Refused("library", "cuBLASLt 13.6.0, cublasLtMatmulAlgoGetHeuristic: CUBLAS_STATUS_NOT_SUPPORTED")
+def test_values_are_those_of_the_document() -> None:
+    assert cublaslt.DATA_TYPES == {"f32": 0, "f16": 2, "s8": 3, "s32": 10, "bf16": 14, "e4m3": 28, "e2m1": 33}
+    attributes = [
+        (cublaslt.TRANSPOSED_FIRST, 3), (cublaslt.TRANSPOSED_SECOND, 4), (cublaslt.SCALE_FIRST, 17),
+        (cublaslt.SCALE_SECOND, 18), (cublaslt.FAST_ACCUMULATION, 25), (cublaslt.MODE_FIRST, 31),
+        (cublaslt.MODE_SECOND, 32), (cublaslt.WORKSPACE_LIMIT, 1),
+    ]  # fmt: skip
+    assert all(ours == theirs for ours, theirs in attributes)
+
+
+@pytest.mark.parametrize(("algorithms", "words"), [(-1, "CUBLAS_STATUS_NOT_SUPPORTED"), (0, "no algorithm")])
+def test_no_algorithm_is_the_library_s_refusal(algorithms: int, words: str) -> None:
+    ready, fake, driver = prepared("nvfp4", algorithms=algorithms)
+    assert ready == Refused("library", f"cuBLASLt 13.6.0, cublasLtMatmulAlgoGetHeuristic: {words}")
     assert (driver.held, fake.made) == ({}, {})
 
 

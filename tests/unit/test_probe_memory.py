@@ -36,6 +36,10 @@ def ran(made: Kernel, content: bytes) -> tuple[list[bytes], Machine]:
     return [bytes(held[place : place + one.bytes]) for place, one in arrays], machine
 
 
+def words(content: bytes) -> list[int]:
+    return [int.from_bytes(content[at : at + 4], "little") for at in range(0, len(content), 4)]
+
+
 def shown(made: Kernel, arrays: list[bytes]) -> list[bytes]:
     sizes = [one for one in made.arguments if isinstance(one, Array)]
     return [held[: 1 << 16] for held, one in zip(arrays, sizes, strict=True) if one.written]
@@ -53,6 +57,7 @@ def test_every_word_is_moved_once(name: str) -> None:
     assert len(machine.reads) == len(set(machine.reads)) == len(sources) * size // 4
     if name == "read":
         assert made.work == size
+        assert sum(words(arrays[-1])) % 2**32 == sum(words(arrays[0])) % 2**32
     else:
         assert len(machine.writes) == len(set(machine.writes)) == size // 4
         assert made.work == (len(sources) + 1) * size
@@ -66,10 +71,12 @@ def test_a_copy_is_its_source() -> None:
 
 
 def test_reading_within_l2_stays_within_its_buffer() -> None:
-    made = kernels(SMALL)["l2.read"]._replace(arguments=(*kernels(SMALL)["l2.read"].arguments[:2], Scalar(3)))
+    whole = kernels(SMALL._replace(l2_bytes=100 << 10))["l2.read"]
+    made = whole._replace(arguments=(*whole.arguments[:2], Scalar(3)))
     arrays, machine = ran(made, CONTENT)
-    assert len(arrays[0]) == 4 << 10
-    assert set(machine.reads) == set(range(0, 4 << 10, 4))
+    assert len(arrays[0]) == 32 << 10
+    assert set(machine.reads) == set(range(0, 32 << 10, 4))
+    assert sum(words(arrays[1])) % 2**32 == 12 * sum(words(arrays[0])) % 2**32  # 3 turns x 8 pieces of half a buffer
     assert 4 * len(machine.reads) == 3 * made.work
     assert memory.check(made, shown(made, arrays)) is None
 

@@ -147,14 +147,16 @@ def workloads(isa: str, doors: tuple[str, ...], *, quick: bool) -> tuple[Workloa
         quick: one large product of each format, and decoding in BF16 and four bits only.
     """
     lacking = ("bf16", "tf32") if isa == "sm_75" else ()
-    found = [one for door in doors for name in FORMATS for one in _both(door, name, SQUARE)]
+    found: list[Workload] = []
     for door in doors[:1]:
+        found += [one for name in FORMATS for one in _both(door, name, SQUARE)]
         for tokens in TOKENS:
             shape = (tokens, *DECODE)
             found += [_both(door, name, shape)[0] for name in (DECODED[:1] if quick else DECODED)]
             found.append(weight_only(door, tokens))
         if not quick:
             found += [_both(door, name, shape)[0] for shape in SHAPES for name in SEARCHED]
+    found += [one for door in doors[1:] for name in FORMATS for one in _both(door, name, SQUARE)]
     return tuple(one for one in found if one.format not in lacking)
 
 
