@@ -8,9 +8,13 @@ WorkKind = Literal["micro", "gemm", "memory", "copy"]
 Fill = Literal["random", "zeros"]
 Language = Literal["cuda", "ptx"]
 RateUnit = Literal["FLOP/s", "OP/s", "B/s"]
-Why = Literal["no_instruction", "library", "memory", "missing", "tool"]
+Why = Literal["no_instruction", "library", "memory", "missing", "tool", "time", "lost"]
 """Why a workload does not run: the target lacks the instruction; a library declines; too little memory is free;
-something it needs is not installed; a tool failed or its answer is not understood."""
+something it needs is not installed; a tool failed or its answer is not understood; the time was spent on others; the
+card was lost before."""
+Trouble = Literal["busy", "permission", "driver", "nvml", "memory", "lost", "other"]
+"""What ends a probe: the card works for others, access is refused, the driver is too old or absent, NVML is absent,
+memory ran out, the card fell off the bus, anything else."""
 
 
 class Workload(NamedTuple):
@@ -162,3 +166,91 @@ class Identity(NamedTuple):
     libraries: tuple[tuple[str, str], ...] = ()
     torch_capability: tuple[int, int] | None = None
     missing: tuple[tuple[str, str], ...] = ()
+
+
+class Window(NamedTuple):
+    """One stretch of equal launches.
+
+    Attributes:
+        seconds: of one launch.
+        clock_hz: lowest clock sampled in it, or None.
+        power_w: mean of the instant power sampled in it, or None.
+        throttle: reasons for lower clocks seen in it.
+    """
+
+    seconds: float
+    clock_hz: float | None = None
+    power_w: float | None = None
+    throttle: tuple[str, ...] = ()
+
+
+class Regime(NamedTuple):
+    """A rate in one way of working: boost (short, rested) or sustained (until nothing changes any more).
+
+    Attributes:
+        rate: in the workload's unit.
+        low, high: of the slowest and the fastest window that counts.
+        windows: how many count.
+        spread: (longest - shortest) / median of their launches.
+        clock_hz, power_w: median over them, or None.
+        steady: whether the second half was as fast as the first; None where that is not asked.
+        throttle: reasons for lower clocks seen.
+    """
+
+    rate: float
+    low: float
+    high: float
+    windows: int
+    spread: float
+    clock_hz: float | None = None
+    power_w: float | None = None
+    steady: bool | None = None
+    throttle: tuple[str, ...] = ()
+
+
+class Measurement(NamedTuple):
+    """What came of one workload: rates, or why there are none.
+
+    Attributes:
+        workload: what was asked.
+        boost, sustained: rates; None where refused, wrong, or not reached.
+        refused: why it did not run.
+        wrong: in words, what its result missed; its rate counts for nothing then.
+    """
+
+    workload: Workload
+    boost: Regime | None = None
+    sustained: Regime | None = None
+    refused: Refused | None = None
+    wrong: str | None = None
+
+    @property
+    def best(self) -> Regime | None:
+        """The faster of both regimes, None where nothing was measured or the result was wrong."""
+        found = [one for one in (self.boost, self.sustained) if one is not None]
+        return None if self.wrong is not None or not found else max(found, key=lambda one: one.rate)
+
+
+class Run(NamedTuple):
+    """A whole probe of one device.
+
+    Attributes:
+        identity: what the device said of itself before.
+        free_bytes, total_bytes: its memory before.
+        fill: what operands were filled with.
+        budget_s: time that was given.
+        measurements: in the order of the device's workloads.
+        trouble: (which, its words) that ended it early, or None.
+        synthetic: whether it replays figures that nobody measured.
+        made: date of the run (ISO 8601).
+    """
+
+    identity: Identity
+    free_bytes: int
+    total_bytes: int
+    fill: Fill
+    budget_s: float
+    measurements: tuple[Measurement, ...]
+    trouble: tuple[Trouble, str] | None = None
+    synthetic: bool = False
+    made: str = ""

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from assay.types.probe import Fill, Identity, Kernel, Language, Limits, Refused, Sample, Workload
-
-Trouble = Literal["busy", "permission", "driver", "nvml", "memory", "lost", "other"]
+from assay.types.probe import Fill, Identity, Kernel, Language, Limits, Refused, Sample, Trouble, Workload
 
 
 class DeviceTrouble(Exception):

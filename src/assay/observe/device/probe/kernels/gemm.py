@@ -6,7 +6,7 @@ The product is Y = X W^T: X has M rows (tokens), W has N rows (a layer's outputs
 import math
 import random
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from assay.observe.device.probe.kernels import numbers
@@ -196,14 +196,12 @@ def proof(form: Format, left: Sequence[int], right: Sequence[int], shape: tuple[
     results to 16 bits: together within three percent of a typical result, the root of K.
     """
     _, columns, depth = shape
-    kind = form.operand
-    values = [numbers.decode(kind, code) for code in left]
-    others = [numbers.decode(kind, code) for code in right]
-    row = [values[at % len(values)] for at in range(depth)]
+    worth = lru_cache(maxsize=None)(partial(numbers.decode, form.operand))
+    row = [worth(left[at % len(left)]) for at in range(depth)]
     found = []
     for column in range(min(PROVED, columns)):
         start = column * depth
-        found.append(math.fsum(value * others[(start + at) % len(others)] for at, value in enumerate(row)))
+        found.append(math.fsum(value * worth(right[(start + at) % len(right)]) for at, value in enumerate(row)))
     return Proof(tuple(found), 0.0 if form.result == "s32" else 0.03 * math.sqrt(depth))
 
 
