@@ -53,27 +53,20 @@ class _Body:
         return [*self.registers, "ld.param.b64 memory, [where];", *self.reads, *statements, *self.writes, "ret;"]
 
 
-def _registers(elements: int, bits: int) -> tuple[int, int]:
+def lane_registers(elements: int, bits: int) -> tuple[int, int]:
     """(registers of a lane, their width) of a matrix that the 32 lanes of a warp hold together."""
     width = 64 if bits == 64 else REGISTER_BITS
     return elements * bits // LANES // width, width
 
 
-def _accumulators(spelling: Spelling, elements: int) -> tuple[int, int]:
-    return _registers(elements, {"f16": 16, "f64": 64}.get(spelling.accumulator, 32))
+def lane_accumulators(spelling: Spelling, elements: int) -> tuple[int, int]:
+    """(registers of a lane, their width) of a warp's accumulator of so many elements."""
+    return lane_registers(elements, {"f16": 16, "f64": 64}.get(spelling.accumulator, 32))
 
 
-def _mma(spelling: Spelling, body: _Body) -> list[str]:
-    probe = spelling.probe
-    assert probe.shape is not None  # noqa: S101 - matrix probes have one
-    rows, columns, depth = probe.shape
-    sparse = probe.sparsity == "2:4"
-    copies = 4 if probe.shape == (8, 8, 4) and probe.operand == "f16" else 1  # Volta's: one product a quarter warp
-    number, width = _accumulators(spelling, rows * columns * copies)
-    result = body.fragment("d", number, width, result=True)
-    first = body.fragment("a", *_registers(rows * depth * copies // (2 if sparse else 1), spelling.container))
-    second = body.fragment("b", *_registers(columns * depth * copies, spelling.container))
-    third = body.fragment("c", number, width)
+def mma_name(spelling: Spelling) -> str:
+    """`mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32`: an instruction of the door mma.sync with all its parts."""
+    sparse = spelling.probe.sparsity == "2:4"
     name = f"mma.sp::ordered_metadata.sync.aligned.{_shape(spelling)}" if sparse else (
         f"mma.sync.aligned.{_shape(spelling)}"
     )  # fmt: skip
@@ -83,18 +76,32 @@ def _mma(spelling: Spelling, body: _Body) -> list[str]:
     vector, scales = spelling.scale
     if vector:
         parts.append(f"block_scale.scale_vec::{vector}")
-    kind = probe.operand
+    kind = spelling.probe.operand
     parts += [spelling.accumulator, kind, kind, spelling.accumulator]
     if spelling.qualifier:
         parts.append(spelling.qualifier)
     if vector:
         parts.append(scales)
+    return ".".join(parts)
+
+
+def _mma(spelling: Spelling, body: _Body) -> list[str]:
+    probe = spelling.probe
+    assert probe.shape is not None  # noqa: S101 - matrix probes have one
+    rows, columns, depth = probe.shape
+    sparse = probe.sparsity == "2:4"
+    copies = 4 if probe.shape == (8, 8, 4) and probe.operand == "f16" else 1  # Volta's: one product a quarter warp
+    number, width = lane_accumulators(spelling, rows * columns * copies)
+    result = body.fragment("d", number, width, result=True)
+    first = body.fragment("a", *lane_registers(rows * depth * copies // (2 if sparse else 1), spelling.container))
+    second = body.fragment("b", *lane_registers(columns * depth * copies, spelling.container))
+    third = body.fragment("c", number, width)
     operands = [result, first, second, third]
     if sparse:
         operands += [body.value("e", 32), "0"]
-    if vector:
+    if spelling.scale[0]:
         operands += ["{" + body.value("s", 32) + "}", "{0,0}", "{" + body.value("t", 32) + "}", "{0,0}"]
-    return [f"{'.'.join(parts)} {', '.join(operands)};"]
+    return [f"{mma_name(spelling)} {', '.join(operands)};"]
 
 
 def _shape(spelling: Spelling) -> str:
@@ -102,29 +109,41 @@ def _shape(spelling: Spelling) -> str:
     return f"m{rows}n{columns}k{depth}"
 
 
-def _wgmma(spelling: Spelling, body: _Body) -> list[str]:
+def wgmma_name(spelling: Spelling) -> str:
+    """`wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16`: an instruction of the door wgmma with all its parts."""
     probe = spelling.probe
-    assert probe.shape is not None  # noqa: S101 - matrix probes have one
-    rows, columns, _ = probe.shape
-    sparse = probe.sparsity == "2:4"
-    number = rows * columns // 128 // (2 if spelling.accumulator == "f16" else 1)  # a warpgroup has 128 lanes
+    name = ["wgmma.mma_async", "sp.sync.aligned" if probe.sparsity == "2:4" else "sync.aligned", _shape(spelling)]
+    name += [spelling.accumulator, probe.operand, probe.operand]
+    if spelling.qualifier:
+        name.append(spelling.qualifier)
+    return ".".join(name)
+
+
+def wgmma_immediates(spelling: Spelling) -> list[str]:
+    """What an instruction of the door wgmma takes after its scale: signs of its factors, and how they lie."""
+    if spelling.probe.operand in ("f16", "bf16"):
+        return ["1", "1", "0", "0"]  # signs of both operands, neither transposed
+    return ["1", "1"] if spelling.accumulator in ("f16", "f32") else []
+
+
+def warpgroup_accumulators(spelling: Spelling) -> int:
+    """Registers of 32 bits that each of a warpgroup's 128 lanes holds of the accumulator."""
+    rows, columns, _ = spelling.probe.shape or (0, 0, 0)
+    return rows * columns // 128 // (2 if spelling.accumulator == "f16" else 1)
+
+
+def _wgmma(spelling: Spelling, body: _Body) -> list[str]:
+    sparse = spelling.probe.sparsity == "2:4"
+    number = warpgroup_accumulators(spelling)
     result = body.fragment("d", number, 32, result=True)
     body.reads += [f"mov.b32 d{index}, 0;" for index in range(number)]
     operands = [result, body.value("a", 64), body.value("b", 64)]
     if sparse:
         operands += [body.value("e", 32), "0"]
-    operands.append("1")
-    if probe.operand in ("f16", "bf16"):
-        operands += ["1", "1", "0", "0"]  # signs of both operands, neither transposed
-    elif spelling.accumulator in ("f16", "f32"):
-        operands += ["1", "1"]
-    name = ["wgmma.mma_async", "sp.sync.aligned" if sparse else "sync.aligned", _shape(spelling)]
-    name += [spelling.accumulator, probe.operand, probe.operand]
-    if spelling.qualifier:
-        name.append(spelling.qualifier)
+    operands += ["1", *wgmma_immediates(spelling)]
     return [
         "wgmma.fence.sync.aligned;",
-        f"{'.'.join(name)} {', '.join(operands)};",
+        f"{wgmma_name(spelling)} {', '.join(operands)};",
         "wgmma.commit_group.sync.aligned;",
         "wgmma.wait_group.sync.aligned 0;",
     ]
