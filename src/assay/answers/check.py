@@ -104,17 +104,23 @@ def _speed(model: Model, engine: Runtime, workload: Workload, answer: Fit, colum
     if answer.verdict == "no":
         refused = any(reason.code in ("check.raises", "check.kv_raises") for reason in answer.reasons)
         return nothing(message("unknown.does_not_run" if refused else "unknown.does_not_fit"))
+    return speed_of(model, engine, workload, answer.memory.kv.value or 0.0, column)
+
+
+def speed_of(
+    model: Model, engine: Runtime, workload: Workload, cached: float, column: tuple[CardCount, ...]
+) -> Prediction:
+    """The prediction for a model that fits; `cached` is the bytes of all sequences' caches on one card."""
     count = sum(entry.number for entry in column)
     efficiency = Efficiency(
         term("speed_term", "decode_efficiency"),
         term("speed_term", "prefill_efficiency"),
         term("speed_term", "layer_cost"),
     )
-    cached = (answer.memory.kv.value or 0.0) * count
     # Whole layers on each card work one card after the other.
     together = count if engine.split == "tensor" else 1
     card_speed = _card_speed(column, together)
-    return predict(model, card_speed, efficiency, cached, workload.concurrency, workload.prompt)
+    return predict(model, card_speed, efficiency, cached * count, workload.concurrency, workload.prompt)
 
 
 def _picture(setting: Setting, workload: Workload, answer: Fit, column: tuple[CardCount, ...]) -> MemoryPicture:

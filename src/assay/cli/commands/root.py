@@ -7,7 +7,8 @@ from assay.cli.spoken import SpokenGroup, SpokenOption
 from assay.version import __version__
 
 COMMANDS = (
-    "gpu", "formats", "prove", "explain", "model", "check", "pack", "launch", "train", "diagnose", "tables", "profile",
+    "gpu", "formats", "prove", "explain", "model", "check", "advise", "pack", "launch", "train", "diagnose", "tables",
+    "profile",
 )  # fmt: skip
 
 
