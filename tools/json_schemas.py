@@ -41,6 +41,7 @@ ORDER = (
     "model",
     "adapter",
     "check",
+    "advise",
     "pack",
     "launch",
     "train",
@@ -55,8 +56,8 @@ EXITS = (
     (
         1,
         (
-            "answered, no (`check`, `pack`, `launch`, `train`: it does not fit; `prove`, `probe`: a claim of the "
-            "catalogue is contradicted; `diagnose`: a prediction did not hold)"
+            "answered, no (`check`, `pack`, `launch`, `train`: it does not fit; `advise`: no option meets the need; "
+            "`prove`, `probe`: a claim of the catalogue is contradicted; `diagnose`: a prediction did not hold)"
         ),
     ),
     (2, "bad input; `gpu`: ambiguous or unknown (the same document, no error object)"),

@@ -40,10 +40,10 @@ def speed_on(setting: Setting, card: Card, cards: int) -> Speed:
     return speed_of(prepared, fit, sources, _basis(setting, card, near))
 
 
-def _unknown_prefill(card: Card, speed: Speed) -> bool:
+def has_prefill(card: Card, speed: Speed) -> bool:
     """Without a published peak nothing is said of prefill on a card that nobody's measurement is known of."""
     near = seen_of(speed.calibration, card.gpu.id, speed.prepared.place.runtime)
-    return not reference(card)[1] and near in ("unseen", "runtime")
+    return reference(card)[1] or near not in ("unseen", "runtime")
 
 
 def _unpredictable(setting: Setting, answer: Fit, column: Sequence[CardCount]) -> Message | None:
@@ -80,6 +80,12 @@ def _with_own(speed: Speed, setting: Setting, card: Card, cards: int, together: 
     return speed._replace(own=tuple((one, factors_of(one.prepared, coefficients)) for one in found))
 
 
+def speeds_on(setting: Setting, column: Sequence[CardCount], *, owned: bool = True) -> list[tuple[Card, Speed]]:
+    """What predictions on one set of cards are made with; none where the weights or a bandwidth are not known."""
+    known = all(entry.card.gpu.bandwidth.value is not None for entry in column)
+    return _speeds(setting, column, owned=owned) if known and setting.model.weights.value is not None else []
+
+
 def predicted(
     setting: Setting, workload: Workload, answer: Fit, column: Sequence[CardCount], *, owned: bool = True
 ) -> Prediction:
@@ -90,7 +96,12 @@ def predicted(
     reason = _unpredictable(setting, answer, column)
     if reason is not None:
         return nothing(reason)
-    found = [_on(speed, workload, card) for card, speed in _speeds(setting, column, owned=owned)]
+    return slowest(_speeds(setting, column, owned=owned), workload)
+
+
+def slowest(speeds: Sequence[tuple[Card, Speed]], workload: Workload) -> Prediction:
+    """The prediction of the card that takes longest for a step."""
+    found = [_on(speed, workload, card) for card, speed in speeds]
     return max(found, key=lambda each: each.itl.value or 0.0)
 
 
@@ -125,7 +136,7 @@ def nearest(setting: Setting, card: Card) -> tuple[Neighbour, ...]:
 
 def _on(speed: Speed, workload: Workload, card: Card) -> Prediction:
     found = predict(speed, workload)
-    if not _unknown_prefill(card, speed):
+    if has_prefill(card, speed):
         return found
     why = message("unknown.peak")
     return found._replace(prefill=unknown("token/s", why), ttft_unloaded=unknown("s", why))

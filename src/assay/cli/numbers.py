@@ -19,9 +19,20 @@ CYRILLIC = str.maketrans("км", "km")
 
 if TYPE_CHECKING:
     Whole = click.ParamType[int]
+    Fraction = click.ParamType[object]
     Rungs = click.ParamType[tuple[int, ...]]
 else:
-    Whole = Rungs = click.ParamType  # takes no parameter before click 8.2
+    Whole = Fraction = Rungs = click.ParamType  # takes no parameter before click 8.2
+
+
+def decimal(text: str) -> float | None:
+    """The decimal number in a text, with a point or a comma; None where there is none."""
+    return float(text.replace(",", ".")) if re.fullmatch(r"[0-9]{1,15}(?:[.,][0-9]{1,15})?", text) else None
+
+
+def _bad(param: click.Parameter | None, value: object) -> Message:
+    option = max(param.opts, key=len) if param is not None else "?"
+    return message("error.bad_number", option=option, value=str(value))
 
 
 class Count(Whole):
@@ -40,8 +51,7 @@ class Count(Whole):
         """
         found = self.read(str(value).strip())
         if found is None or not self.accepts(found):
-            option = max(param.opts, key=len) if param is not None else "?"
-            raise UsageError(message("error.bad_number", option=option, value=str(value)), self.hint())
+            raise UsageError(_bad(param, value), self.hint())
         return found
 
     def accepts(self, value: int) -> bool:
@@ -93,6 +103,48 @@ TOKENS = Tokens(1)
 BILLIONS = Billions(1)
 
 
+class Rate(Fraction):
+    """A speed in tokens a second, above zero."""
+
+    name = "rate"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ARG002 -- click's signature
+        """The speed that was typed.
+
+        Raises:
+            UsageError: it is none, or not above zero.
+        """
+        found = decimal(str(value).strip())
+        if found is None or not 0 < found <= MOST:
+            raise UsageError(_bad(param, value), message("hint.rate"))
+        return found
+
+
+class Loss(Fraction):
+    """The most that may be lost, in per cent, by one protocol or by each: `1`, `0.5%`, `mmlu:1%`."""
+
+    name = "loss"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,  # noqa: ARG002 -- click's signature
+    ) -> tuple[str | None, float]:
+        """(the protocol or None, the share) that was typed.
+
+        Raises:
+            UsageError: no percentage.
+        """
+        if isinstance(value, tuple):
+            return value
+        protocol, _, share = str(value).strip().rpartition(":")
+        found = decimal(share.removesuffix("%").strip())
+        if found is None or not 0 <= found <= 100:
+            raise UsageError(_bad(param, value), message("hint.loss"))
+        return protocol or None, found / 100
+
+
 class Ladder(Rungs):
     """Whole numbers from 1 on, separated by commas: `1,2,4,8`."""
 
@@ -112,3 +164,6 @@ class Ladder(Rungs):
         if isinstance(value, tuple):
             return value
         return tuple(AT_LEAST_ONE.convert(part, param, ctx) for part in str(value).split(","))
+
+
+RATE, LOSS = Rate(), Loss()

@@ -7,8 +7,8 @@ from assay.cli.spoken import SpokenGroup, SpokenOption
 from assay.version import __version__
 
 COMMANDS = (
-    "gpu", "formats", "prove", "probe", "explain", "model", "check", "pack", "launch", "train", "diagnose", "bench",
-    "tables", "profile",
+    "gpu", "formats", "prove", "probe", "explain", "model", "check", "advise", "pack", "launch", "train", "diagnose",
+    "bench", "tables", "profile",
 )  # fmt: skip
 
 

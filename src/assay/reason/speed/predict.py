@@ -104,23 +104,30 @@ def speed_of(prepared: Prepared, calibration: Calibration, sources: tuple[str, .
     return Speed(prepared, calibration, step.factors_of(prepared, calibration.coefficients), sources, basis)
 
 
+def ends_of(speed: Speed, seconds: float, kind: SpeedKind) -> tuple[float, float, float]:
+    """(low, value, high) of a time that the model says: its stratum's interval, moved by the owner's measurements."""
+    spread, corrected = spread_of(speed.calibration, kind, speed.prepared), correction(kind, speed.own)
+    value = seconds * corrected.factor
+    low = value * min(exp(-spread.high * corrected.width), 1.0)
+    return low, value, value * max(exp(-spread.low * corrected.width), 1.0)
+
+
 def seconds_of(speed: Speed, contributions: Sequence[float], kind: SpeedKind, basis: Basis | None = None) -> Quantity:
     """A time with the interval of its stratum."""
-    spread = spread_of(speed.calibration, kind, speed.prepared)
     corrected = correction(kind, speed.own)
+    low, value, high = ends_of(speed, sum(contributions), kind)
     weakest: Basis = basis or speed.basis
     inputs = tuple(
         (part.name, _part(speed, part, weakest))
         for part in sorted(parts_of(speed.prepared, contributions), key=lambda part: -part.seconds)
     )
-    value = sum(contributions) * corrected.factor
     return Quantity(
         value,
         "s",
         "derived",
         (*speed.sources, speed.calibration.source, *((OWN,) if corrected.ids else ())),
-        low=value * min(exp(-spread.high * corrected.width), 1.0),
-        high=value * max(exp(-spread.low * corrected.width), 1.0),
+        low=low,
+        high=high,
         weakest=weakest,
         weakest_share=1.0,
         note=_corrected_by(corrected),

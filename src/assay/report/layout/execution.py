@@ -90,6 +90,13 @@ def alone(found: Sequence[GroupExecution], attended: Sequence[Message]) -> Notes
     return Notes(message("execution.title"), tuple(dict.fromkeys(lines)))
 
 
+def leading(found: Sequence[GroupExecution]) -> tuple[Message, ...]:
+    """The groups that do most of the work in one sentence, and what to know of their path."""
+    one, roles = max(_merged(found), key=lambda item: item[0].work_share)
+    means = (message("execution.weight_only_means"),) if one.path == "weight-only" and one.regimes else ()
+    return (_line(one, roles), *one.notes, *means)
+
+
 def side_by_side(columns: Sequence[tuple[str, Sequence[GroupExecution]]]) -> Table:
     """The groups on several sets of cards: the path in each column."""
     keys = dict.fromkeys((one.role, one.weight_format) for _, found in columns for one in found)
