@@ -21,9 +21,9 @@ from assay.answers.bench import import_files, stored
 from assay.answers.measured import Naming
 from assay.cli.main import main
 from assay.errors import UnknownGpu, UnknownModel, UsageError
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.read import read
 from assay.observe.measurements.store import concerning, everything
+from assay.observe.profile import store_path
 from assay.types.measurement import MeasuredCard, Measurement
 
 SCHEMA = Path(__file__).parents[2] / "src/assay/report/json/schemas/assay.bench-1.json"

@@ -21,10 +21,10 @@ from assay.answers.measured import Naming
 from assay.cli.main import main
 from assay.errors import AssayError, BadInput, NetworkFailure, PermissionRefused, UsageError
 from assay.observe.measurements.ladder import _fallbacks
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.prompts import prompt, words_for
 from assay.observe.measurements.server import KEY_VARIABLE, address_of
 from assay.observe.measurements.store import everything
+from assay.observe.profile import store_path
 
 SCHEMA = Path(__file__).parents[2] / "src/assay/report/json/schemas/assay.bench-1.json"
 CARD = "RTX PRO 6000 Blackwell Workstation Edition"

@@ -34,7 +34,9 @@ CASES = (
 
 
 def asked(model: str, gpu: str, runtime: str | None, concurrency: int, context: int | None = None) -> CheckAnswer:
-    return answer(CheckRequest(model, (gpu,), runtime=runtime, context=context, concurrency=concurrency, picture=True))
+    return answer(
+        CheckRequest(model, (gpu,), runtime=runtime, context=context, concurrency=concurrency, picture="memory")
+    )
 
 
 def drawn(found: CheckAnswer) -> Chart:
@@ -152,7 +154,7 @@ def test_without_the_wish_nothing_is_computed_for_a_drawing() -> None:
 
 
 def test_cards_of_the_same_memory_share_their_frontier() -> None:
-    found = answer(CheckRequest("Qwen3-8B", ("RTX PRO 6000 Blackwell", "4090"), picture=True))
+    found = answer(CheckRequest("Qwen3-8B", ("RTX PRO 6000 Blackwell", "4090"), picture="memory"))
     chart = memory_chart(found, ("first", "second", "third", "other"))
     assert len(chart.bars) == 4
     assert [dict(plot.title.parameters)["gpu"] for plot in chart.plots] == ["first, second, third", "other"]

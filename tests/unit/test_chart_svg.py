@@ -65,7 +65,7 @@ def test_widths_are_the_figures_to_scale(experts: float, low: float, more: float
 
 @pytest.mark.parametrize("gpu", [OWNER, "4090", "2x 5090", "5090 + 4090"])
 def test_of_a_real_plan_the_card_is_as_long_as_its_memory(gpu: str) -> None:
-    found = answer(CheckRequest("Qwen3-30B-A3B", (gpu,), concurrency=8, picture=True))
+    found = answer(CheckRequest("Qwen3-30B-A3B", (gpu,), concurrency=8, picture="memory"))
     report = layout(found)
     (drawn,) = [block for block in report.blocks if isinstance(block, Chart)]
     root = parsed(svg(report.headline, (drawn,), "en"))

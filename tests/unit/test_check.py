@@ -67,7 +67,9 @@ def test_layers_dealt_to_several_cards_are_no_faster() -> None:
 def test_the_cache_of_every_card_is_read() -> None:
     few = result("Llama-3.3-70B", "8x h200-sxm-141gb", context=1024, concurrency=64)
     many = result("Llama-3.3-70B", "8x h200-sxm-141gb", context=32_768, concurrency=64)
-    assert (many.speed.itl.value or 0) > 2 * (few.speed.itl.value or 0)
+    # 64 x 15,872 more tokens of 320 KiB, over eight cards of 4.8 TB/s.
+    least = 64 * (16_384 - 512) * 320 * 1024 / (8 * 4.8e12)
+    assert (many.speed.itl.value or 0) - (few.speed.itl.value or 0) > 0.8 * least
 
 
 def test_a_card_of_two_dies_is_one_device() -> None:

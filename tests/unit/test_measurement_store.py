@@ -12,8 +12,8 @@ import pytest
 
 from assay.errors import MalformedFile, PermissionRefused, UnreadableFile, UnsupportedFile
 from assay.observe.measurements import store as stores
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.store import Store, concerning, everything, one
+from assay.observe.profile import store_path
 from assay.types.measurement import (
     Figures,
     MeasuredCard,

@@ -94,7 +94,17 @@ def test_what_is_not_zero_never_looks_like_zero(value: float, most: int) -> None
 def test_a_larger_figure_never_prints_smaller(value: float, factor: float, unit: str) -> None:
     def read(text: str) -> float:
         digits, name = text.split()
-        scale = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "s": 1, "ms": 1e-3, "µs": 1e-6}[name]
+        scale = {
+            "B": 1,
+            "KiB": 2**10,
+            "MiB": 2**20,
+            "GiB": 2**30,
+            "s": 1,
+            "ms": 1e-3,
+            "µs": 1e-6,
+            "h": 3600,
+            "days": 86_400,
+        }[name]
         return float(digits.replace(",", "")) * scale
 
     smaller = read(amount(exact(value, unit, "documented", "s"), "en"))

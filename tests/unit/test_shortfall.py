@@ -34,6 +34,13 @@ def slow(**changes: Any) -> dict[str, Any]:
     )
 
 
+def usual() -> dict[str, Any]:
+    """The row of a card as quick as published measurements of it."""
+    times = [470_000_000]
+    rate = 128e9 / times[0]
+    return llama_row(avg_ns=times[0], avg_ts=rate, stddev_ns=0, stddev_ts=0.0, samples_ns=times, samples_ts=[rate])
+
+
 def crawling(**changes: Any) -> dict[str, Any]:
     """vLLM with 8 at once, a second for each token."""
     times = {"mean_tpot_ms": 1000.0, "median_tpot_ms": 1000.0, "p99_tpot_ms": 1100.0, "mean_itl_ms": 1000.0,
@@ -53,7 +60,7 @@ def suspects(found: ShortfallAnswer) -> dict[str, bool]:
 
 
 def test_inside_slower_faster(tmp_path: Path) -> None:
-    inside = compared(tmp_path, llama_row())
+    inside = compared(tmp_path, usual())
     assert [row.outcome for row in inside.comparisons[0].rows] == ["inside"]
     assert (inside.exit_code, inside.comparisons[0].suspects) == (0, ())
     slower = compared(tmp_path, slow())
@@ -89,7 +96,8 @@ def test_what_the_file_rules_out_is_no_suspect(tmp_path: Path) -> None:
 )
 def test_what_the_file_shows_comes_first(tmp_path: Path, changes: dict[str, Any], shown: set[str]) -> None:
     found = compared(tmp_path, slow(**changes))
-    assert {name for name, is_shown in suspects(found).items() if is_shown} == shown
+    # A small model's step is bound by its launches: the tables show the processor as well.
+    assert {name for name, is_shown in suspects(found).items() if is_shown} == shown | {"processor"}
     assert found.comparisons[0].suspects[0].shown
 
 
@@ -134,7 +142,7 @@ def test_an_ambiguous_card_is_compared_as_each_that_it_may_be(tmp_path: Path) ->
 
 def test_a_stored_measurement_by_its_number(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    path.write_text(json.dumps([llama_row(), slow()]), encoding="utf-8")
+    path.write_text(json.dumps([usual(), slow()]), encoding="utf-8")
     import_files((str(path),), Naming())
     assert answer(ShortfallRequest("1")).exit_code == 0
     assert answer(ShortfallRequest("2")).exit_code == 1
@@ -168,7 +176,7 @@ def test_either_a_log_or_a_measurement(capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_document_and_page(tmp_path: Path, capsys: pytest.CaptureFixture[str], language: str) -> None:
     path = tmp_path / "results.json"
-    path.write_text(json.dumps([slow(backends="Vulkan"), llama_row()]), encoding="utf-8")
+    path.write_text(json.dumps([slow(backends="Vulkan"), usual()]), encoding="utf-8")
     assert main(["diagnose", "--bench", str(path), "--json", "--lang", language]) == 1
     document = json.loads(capsys.readouterr().out)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).validate(document)

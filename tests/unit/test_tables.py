@@ -9,7 +9,7 @@ import pytest
 from assay.answers.asked import columns_of
 from assay.answers.model import answer as read_model
 from assay.answers.tables import ModelRow, TablesRequest, answer, mergeable
-from assay.answers.train import result_of
+from assay.answers.train import TrainRequest, result_of
 from assay.errors import UsageError
 from assay.knowledge.catalog.training import training_terms
 from assay.report.json.tables import document
@@ -62,7 +62,7 @@ def test_what_trains_is_what_assay_train_answers() -> None:
     for name in ("Qwen/Qwen3-0.6B", "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "Qwen/Qwen3-30B-A3B", "deepseek-ai/DeepSeek-V3"):
         row = found[name]
         verdicts = {
-            method: result_of(row.model, Training(method), column, terms).verdict
+            method: result_of(row.model, TrainRequest(name, (OWNER,), Training(method)), column, terms).verdict
             for method in ("full", "lora", "qlora")
         }
         surely = [method for method, verdict in verdicts.items() if verdict == "yes"]

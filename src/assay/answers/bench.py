@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple
 
 from assay.answers.measured import Naming, identified, unidentified
 from assay.errors import UsageError
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.read import read
 from assay.observe.measurements.store import Store, everything, one
+from assay.observe.profile import store_path
 from assay.types.measurement import Measurement
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity

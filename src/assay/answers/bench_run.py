@@ -10,11 +10,11 @@ from assay.answers.bench import BenchAnswer
 from assay.answers.measured import Naming, cards_named, identified, unidentified
 from assay.errors import NoGpu, UsageError
 from assay.observe.measurements.ladder import Plan, Prepared, Rung, climb, warm_up
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.server import Address, Server, address_of
 from assay.observe.measurements.statistics import average, figures_of, notes_of
 from assay.observe.measurements.store import Store
 from assay.observe.measurements.trouble import Trouble
+from assay.observe.profile import store_path
 from assay.observe.progress import tell
 from assay.types.measurement import Figures, MeasuredCard, MeasuredModel, Measurement, Origin, Workload
 from assay.types.message import Message, message

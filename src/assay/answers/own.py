@@ -8,8 +8,8 @@ from assay.answers.narrower import in_format
 from assay.answers.places import prepared_of
 from assay.errors import AssayError
 from assay.knowledge.catalog.runtimes import kv_format
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.store import concerning
+from assay.observe.profile import store_path
 from assay.reason.memory.fit import Setting
 from assay.reason.speed.own import Own
 from assay.reason.speed.shape import Shape, shape_of

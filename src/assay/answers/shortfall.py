@@ -9,9 +9,9 @@ from assay.answers.check import CheckResult
 from assay.answers.check import answer as check
 from assay.answers.measured import Naming, identified, unidentified
 from assay.errors import BadInput, MissingKnowledge, UsageError
-from assay.observe.measurements.place import store_path
 from assay.observe.measurements.read import read
 from assay.observe.measurements.store import one
+from assay.observe.profile import store_path
 from assay.types.measurement import Measurement
 from assay.types.message import Message, message
 from assay.types.quantity import Quantity

@@ -7,7 +7,7 @@ from assay.answers.asked import CardCount
 from assay.answers.cards import Card
 from assay.answers.places import prepared_of, reference
 from assay.knowledge.catalog.speed import calibration, neighbours
-from assay.observe.measurements.place import store_path
+from assay.observe.profile import store_path
 from assay.reason.memory.fit import Setting
 from assay.reason.speed.predict import Speed, nothing, predict, seen_of, speed_of
 from assay.reason.speed.shape import shape_of

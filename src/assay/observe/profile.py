@@ -27,6 +27,11 @@ def user_folder(variable: str, fallback: str, environment: Mapping[str, str] = o
     return Path(home) / fallback
 
 
+def store_path(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where measurements lie: `assay/measurements.sqlite` below XDG_DATA_HOME, else below `~/.local/share`."""
+    return user_folder("XDG_DATA_HOME", ".local/share", environment) / "assay" / "measurements.sqlite"
+
+
 def profile_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Where the profile lies: `assay/profile.toml` below XDG_CONFIG_HOME, else below `~/.config`."""
     return user_folder("XDG_CONFIG_HOME", ".config", environment) / "assay" / "profile.toml"
